@@ -47,7 +47,7 @@ def _same_size(batches):
     if len(sizes) > 1: raise FacesError(f'images must all have one size, not {" and ".join(f"{w}×{h}" for h, w in sorted(sizes)[:2])}')
     return np.concatenate(batches)
 
-# %% ../nbs/00_show.ipynb #c765be9a
+# %% ../nbs/00_show.ipynb #a60afa86
 def grid_frames(
     clips,                  # N clips of T frames each: `(N, T, H, W, 3)` uint8 or `(N, T, 3, H, W)` float in [0, 1], or an iterable of clips
     cols:int=None,          # tiles in a row; `None` for a near-square grid
@@ -59,7 +59,7 @@ def grid_frames(
     if getattr(clips, 'ndim', 5) != 5: raise FacesError(f'clips must have shape (N, T, H, W, 3) or (N, T, 3, H, W), not {tuple(clips.shape)}')
     clips = list(clips)
     if not clips: raise FacesError('there are no clips')
-    for name, value, low in ('cols', cols or 1, 1), ('padding', padding, 0), ('scale', scale, 1): check_range(name, value, low)
+    for name, value, low in ('cols', 1 if cols is None else cols, 1), ('padding', padding, 0), ('scale', scale, 1): check_range(name, value, low)
     cols = min(cols or math.ceil(math.sqrt(len(clips))), len(clips))
     for i, clip in enumerate(clips):
         tile = to_uint8(clip).repeat(scale, axis=1).repeat(scale, axis=2)
@@ -234,9 +234,11 @@ def _write_webp(frames, file, fps, loop):
     _save(images[0], file, save_all=True, append_images=images[1:], duration=_delays(len(images), fps, 1000),
           loop=0 if loop else 1, quality=90, method=4)
 
-# %% ../nbs/00_show.ipynb #a7708dc5
-_h264 = ['-crf', '16', '-movflags', '+faststart', '-vf',
-         'scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int,setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709']
+# %% ../nbs/00_show.ipynb #a65e5130
+_h264 = ['-crf', '16', '-movflags', '+faststart',
+         '-vf', 'scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int,'
+                'setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709',        # the filter that ffmpeg 9 listens to
+         '-color_range', 'tv', '-colorspace', 'bt709', '-color_primaries', 'bt709', '-color_trc', 'bt709']     # the options that ffmpeg 4 listens to
 
 def _write_mp4(frames, file, fps, loop):
     try:
@@ -253,13 +255,13 @@ def _write_mp4(frames, file, fps, loop):
             except OSError as error: raise FacesError(f'ffmpeg stopped: {str(error).splitlines()[0]}') from error
     if not file.stat().st_size: raise FacesError('ffmpeg wrote nothing: its own message is above')
 
-# %% ../nbs/00_show.ipynb #bbdeace4
-_formats = {'.gif': (_write_gif, 50), '.mp4': (_write_mp4, 240), '.webp': (_write_webp, 100)}    # suffix -> writer, most frames per second
+# %% ../nbs/00_show.ipynb #25341027
+_formats = {'.gif': (_write_gif, 50), '.mp4': (_write_mp4, 240), '.webp': (_write_webp, 90)}    # suffix -> writer, most frames per second
 
 def save_animation(
     frames,                 # `(T, H, W, 3)` uint8, `(T, 3, H, W)` float in [0, 1], or an iterable of single frames (arrays or PIL images)
     path,                   # ends in .gif, .mp4 or .webp
-    fps:float=30,           # frames per second, from 0.1 up to 50 (GIF), 100 (WebP) or 240 (MP4)
+    fps:float=30,           # frames per second, from 0.1 up to 50 (GIF), 90 (WebP) or 240 (MP4)
     loop:bool=True,         # play for ever, or once; an MP4 leaves that to its player
     pingpong:bool=False,    # play forward, then backward
 ) -> Path:
@@ -288,30 +290,33 @@ def show_animation(
     width = int.from_bytes(data[6:8], 'little')*scale
     return HTML(f'<img src="data:image/gif;base64,{base64.b64encode(data).decode()}" width="{width}" style="image-rendering: pixelated" alt="animation">')
 
-# %% ../nbs/00_show.ipynb #faf30f97
+# %% ../nbs/00_show.ipynb #935c4397
 def _columns(history):
     "A history in either form, as arrays of numbers; what is missing becomes NaN."
     if not hasattr(history, 'keys'):
         rows = list(history)
         history = {name: [row.get(name) for row in rows] for name in dict.fromkeys(name for row in rows for name in row)}
     wanted = ['epoch'] + [f'{part}_{term}' for part in ('train', 'valid') for term in ('elbo', 'reconstruction', 'kl')]
-    number = lambda value: float('nan') if value is None or value == '' else float(value)
-    columns = {name: np.array([number(value) for value in history[name]]) for name in wanted if name in history}
+    try: columns = {name: np.array([_number(value) for value in history[name]]) for name in wanted if name in history}
+    except ValueError as error: raise FacesError(f'the history holds something that is not a number: {error}') from None
     for name in wanted[:4]:
         if not len(columns.get(name, ())): raise FacesError(f"the history has no column '{name}'")
+    if len({len(column) for column in columns.values()}) > 1: raise FacesError('the columns of the history differ in length')
     return columns
 
-# %% ../nbs/00_show.ipynb #caf03ca2
+def _number(value): return float('nan') if value is None or value == '' else float(value)
+
+# %% ../nbs/00_show.ipynb #75115bd6
 def plot_history(
     history,            # a list of rows (dicts), or columns: a dict of lists or a data frame; `epoch`, `train_elbo`, `train_reconstruction`, `train_kl`, and `valid_…` where measured
     title:str=None,     # written above the curves
 ):  # a `matplotlib.figure.Figure`
-    "Curves of −ELBO, reconstruction and KL over the epochs, as a figure that belongs to no global list."
+    "Curves of −ELBO, −reconstruction and KL over the epochs, as a figure that belongs to no global list."
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
     columns = _columns(history)
     figure = Figure(figsize=(10, 3.2), layout='constrained')
-    for axes, (term, name, sign) in zip(figure.subplots(1, 3), [('elbo', '−ELBO', -1), ('reconstruction', 'reconstruction', 1), ('kl', 'KL', 1)]):
+    for axes, (term, name, sign) in zip(figure.subplots(1, 3), [('elbo', '−ELBO', -1), ('reconstruction', '−reconstruction', -1), ('kl', 'KL', 1)]):
         for part, label in ('train', 'training'), ('valid', 'validation'):
             values = columns.get(f'{part}_{term}', np.full(1, np.nan))
             seen = np.isfinite(values)                      # epochs that were not measured are passed over

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['train_epoch', 'evaluate', 'save_checkpoint', 'load_checkpoint', 'write_history', 'read_history', 'save_pictures',
-           'Training', 'fit', 'wandb_logger']
+           'Training', 'fit', 'run_progress', 'wandb_logger']
 
 # %% ../nbs/05_train.ipynb #77f559c3
 import csv, inspect, json, math, secrets, time
@@ -286,6 +286,16 @@ def _epochs_without_gain(history, min_delta):
     best, since = -math.inf, 0
     for row in history: best, since = (row['valid_elbo'], 0) if row['valid_elbo'] > best + min_delta else (best, since + 1)
     return since
+
+# %% ../nbs/05_train.ipynb #778e0a3c
+def run_progress(
+    run,    # a run's folder, or the name of any model
+) -> tuple:
+    "Epochs done and epochs wanted of a run; (1, 1) for a model that is no run."
+    try: record = json.loads((Path(run)/'training.json').read_text(encoding='utf-8'))
+    except (OSError, ValueError): return 1, 1
+    done, epochs = record.get('epochs_done', 1), record.get('epochs', 1)
+    return (done, epochs) if record.get('status') == 'running' else (epochs, epochs)
 
 # %% ../nbs/05_train.ipynb #40b43545
 class wandb_logger:
