@@ -160,6 +160,16 @@ def site(tree):
     if found: raise Wrong('\n'.join(found))
 
 
+def pages(tree):
+    "nbdev can make the site's pages"
+    # It runs every cell that is exported, imports or shows documentation, and no other: an import amid other code fails.
+    try: run(sys.executable, '-c', 'from nbdev.serve import proc_nbs; proc_nbs()', cwd=tree, env={**os.environ, 'PYTHONPATH': str(tree)})
+    except Wrong as wrong:
+        found = re.findall(r'^\w*(?:Error|Exception): .*', str(wrong), flags=re.M | re.S)
+        raise Wrong(f'{found[-1] if found else wrong}\nTo make the page, nbdev runs exported cells and those that import, but no other. '
+                    'Where a cell is not exported, put its imports into a cell of their own, above it')
+
+
 # The package
 
 def light_imports(tree):
@@ -217,7 +227,7 @@ def wheel_works(wheel, folder):
 
 def installed():
     "Imports every module of the installed package and runs its help command; prints the versions."
-    import importlib, importlib.metadata as metadata, pkgutil
+    import importlib, importlib.metadata as metadata, pkgutil, sysconfig
     library = importlib.import_module(settings['lib_path'])
     if Path(library.__file__).is_relative_to(root): raise Wrong(f'{library.__file__} is not an installed copy')
     modules = [module.name for module in pkgutil.walk_packages(library.__path__, library.__name__ + '.')]
@@ -226,19 +236,14 @@ def installed():
         module, function = target.split(':')
         if module not in modules or not hasattr(importlib.import_module(module), function):
             raise Wrong(f'{name} calls {target}, which does not exist')
-    beside = Path(sys.executable).parent
-    program = shutil.which(f'{settings["lib_path"]}_help', path=str(beside))
-    if program is None: raise Wrong(f'{settings["lib_path"]}_help is not installed in {beside}')
+    scripts = sysconfig.get_path('scripts')
+    program = shutil.which(f'{settings["lib_path"]}_help', path=scripts)
+    if program is None: raise Wrong(f'{settings["lib_path"]}_help is not installed in {scripts}')
     text = run(program, cwd=tempfile.gettempdir())
     missing = [name for name in commands if name not in text]
     if missing: raise Wrong(f'{settings["lib_path"]}_help does not mention {", ".join(missing)}')
     versions = ', '.join(f'{name} {metadata.version(name)}' for name in ('torch', 'fastcore', 'numpy'))
     print(f'{len(modules)} modules, {len(commands)} commands; Python {sys.version.split()[0]}, {versions}')
-
-
-def floors():
-    "The oldest release that settings.ini allows of everything needed, as pip's constraints."
-    print('\n'.join(re.sub('>=', '==', each) for each in settings['requirements'].split()))
 
 
 # Counting
@@ -271,7 +276,7 @@ def everything():
         folder = Path(folder).resolve()
         tree, dist = copy_tree(folder/'tree'), folder/'dist'
         dist.mkdir()
-        for function in (exported, cleaned, sources_are_lines, outputs_are_fit_to_show, readme, site, light_imports):
+        for function in (exported, cleaned, sources_are_lines, outputs_are_fit_to_show, readme, site, pages, light_imports):
             results.append(check(function, tree))
 
         def builds():
@@ -286,6 +291,5 @@ def everything():
 
 
 if __name__ == '__main__':
-    job = {'installed': installed, 'floors': floors}.get(sys.argv[1] if sys.argv[1:] else '', everything)
-    try: sys.exit(job())
+    try: sys.exit(installed() if sys.argv[1:] == ['installed'] else everything())
     except Wrong as wrong: sys.exit(str(wrong))
