@@ -19,7 +19,7 @@ from .model import VAE
 from .show import grid_frames, image_grid, labelled_rows, save_animation, save_image
 from .train import fit
 
-# %% ../nbs/09_cli.ipynb #e8ef536d
+# %% ../nbs/09_cli.ipynb #991238be
 class _Parser(argparse.ArgumentParser):
     "An `ArgumentParser` that answers a mistake with one line."
     def error(self, message): self.exit(2, f'{self.prog}: {message} (see {self.prog} --help)\n')
@@ -35,7 +35,7 @@ def make_parser(
     for key, parameter in inspect.signature(function).parameters.items():
         text = (docments(function).get(key) or '').replace('%', '%%')
         kind, required = hints.get(key, str), parameter.default is inspect.Parameter.empty
-        if not required and parameter.default not in (None, False): text += f' (default: {parameter.default})'
+        if not required and parameter.default is not None and parameter.default is not False: text += f' (default: {parameter.default})'
         flag = key if required else '--' + key.replace('_', '-')
         if kind is bool: parser.add_argument(flag, action='store_true', help=text)
         elif typing.get_origin(kind) is typing.Literal: parser.add_argument(flag, choices=typing.get_args(kind), default=parameter.default, help=text)
@@ -227,12 +227,12 @@ def morph_command(
     save_animation(film, out, fps, loop=play != 'once', pingpong=play == 'pingpong')
     _wrote(out, f'{n} frames from one face to the other')
 
-# %% ../nbs/09_cli.ipynb #a2ce9d7a
+# %% ../nbs/09_cli.ipynb #b82813d6
 @command
 def morph_grid_command(
     run:str,                    # run folder, saved weights, or a bundled name
     store:str,                  # store to take the faces from
-    out:str='morph_grid.gif',   # film to write: .gif, .mp4 or .webp
+    out:str='morph_grid.mp4',   # film to write: .mp4, .webp or .gif (many times larger)
     rows:int=8,                 # rows of pairs
     cols:int=8,                 # pairs per row
     duration:float=5.,          # seconds from the first faces to the second
