@@ -248,7 +248,7 @@ def wave(u):
     u = u-torch.round(u)
     return u*(8-16*u.abs())
 
-# %% ../nbs/01_synth.ipynb #3d9d67c7
+# %% ../nbs/01_synth.ipynb #952cfa63
 def mix(a, b, w):
     "The colour that is `a` where `w` is 0 and `b` where it is 1."
     return tuple(x+(y-x)*w for x, y in zip(a, b))
@@ -264,17 +264,17 @@ def palette(v, stops):
     return tuple(stops[0][c] + sum((stops[k+1][c]-stops[k][c])*part for k, part in enumerate(parts)) for c in range(3))
 
 HUES = ((.78,.28,.26), (.80,.50,.25), (.74,.68,.32), (.35,.60,.36), (.25,.58,.60), (.27,.42,.72), (.50,.36,.68), (.74,.34,.54), (.78,.28,.26))
-SKINS = ((.985,.855,.775), (.96,.79,.68), (.88,.68,.54), (.74,.53,.39), (.57,.38,.27), (.40,.26,.19))
+SKINS = ((.965,.83,.75), (.945,.775,.665), (.88,.68,.54), (.74,.53,.39), (.57,.38,.27), (.40,.26,.19))
 HAIRS = ((.90,.74,.46), (.72,.53,.29), (.47,.30,.17), (.27,.17,.11), (.10,.085,.09))
 IRISES = ((.20,.11,.06), (.36,.21,.10), (.46,.36,.16), (.36,.46,.28), (.34,.52,.62), (.28,.46,.72))
 LIPSTICKS = ((.74,.12,.18), (.70,.20,.32), (.82,.30,.36), (.62,.12,.20))
 FRAMES = ((.05,.05,.06), (.12,.10,.10), (.40,.22,.11), (.62,.50,.30), (.70,.71,.74))
 
-# %% ../nbs/01_synth.ipynb #1d51839d
+# %% ../nbs/01_synth.ipynb #b60892a7
 PARTS = tuple('skin nose eye_g l_eye r_eye l_brow r_brow l_ear r_ear mouth u_lip l_lip hair hat ear_r neck_l neck cloth'.split())
 CODE = {name: k for k, name in enumerate(PARTS, 1)}     # in the part map; 0 is the background
 
-ZOOM, DOWN = .93, -.035     # the frame shows 2*ZOOM units, and its centre lies DOWN below the origin
+ZOOM, DOWN = .89, -.035     # the frame shows 2*ZOOM units, and its centre lies DOWN below the origin
 
 class Scene:
     "A batch of portraits being painted."
@@ -318,7 +318,7 @@ class Window:
         self.label(a, f'l_{part}', side < 0)
         self.label(a, f'r_{part}', side >= 0)
 
-# %% ../nbs/01_synth.ipynb #762057f2
+# %% ../nbs/01_synth.ipynb #4bc34c26
 HALF_WIDTH, HALF_HEIGHT, MIDDLE = .455, .69, -.05
 
 def place_head(s):
@@ -339,7 +339,7 @@ def place_head(s):
     s.fx = (s.hx-low*(.05*s.sin))*s.cos - s.z*(s.sin*.43)
     s.fy = s.hy - (s.z-.3)*(f.pitch*.5)
     light_z = (1.4-.4*f.light_x**2-.3*f.light_y**2).sqrt()
-    s.shade = 1 + (s.q*f.light_x + s.t*(f.light_y*.8) + s.z*light_z - .95)*(.42*f.light)
+    s.shade = 1 + (s.q*f.light_x*1.2 + s.t*(f.light_y*.8) + s.z*light_z - .95)*(.50*f.light)
     s.inhead = cover((s.r-1)*.52, s.p)
 
 def mix_colours(s):
@@ -398,10 +398,12 @@ def hair_back(s):
     shade = .62 + .16*w.hx*f.light_x - ramp(w.hy, .1, .9)*.12 + strands(w, w.hy, w.hx, .6)
     w.over(cover(d, s.p)*has_hair(s), scaled(s.hair, shade), 'hair')
 
-# %% ../nbs/01_synth.ipynb #718d379f
+# %% ../nbs/01_synth.ipynb #7e084ecc
 def lit(colour, shade):
-    "Skin under a given light: red fades least in the shade."
-    return tuple(c*(1+(shade-1)*k) for c, k in zip(colour, (.75, 1, 1.12)))
+    "Skin under a given light: red fades least in the shade, and no highlight goes beyond white."
+    more = torch.as_tensor(shade-1).clamp(min=0)
+    less = shade-1-more
+    return tuple(c*(1+less*k+more*(1-c)*1.6) for c, k in zip(colour, (.75, 1, 1.12)))
 
 def neck(s):
     "Neck and throat, under the shadow of the head."
@@ -536,7 +538,7 @@ def mustache(s):
     grain = strands(w, w.fy, x*1.5+x.abs()*w.fy, 1.)
     w.over(a, scaled(s.hair, (.86+(line-w.fy)*5+grain)*w.shade), 'skin')
 
-# %% ../nbs/01_synth.ipynb #6b1cab9c
+# %% ../nbs/01_synth.ipynb #305aef5c
 def mouth(s):
     "Lips along a curve, what shows between them, and the shadow under the lower lip."
     f, w = s.f, Window(s, .05, .8, -.6, .6)
@@ -544,7 +546,7 @@ def mouth(s):
     u = (w.fx-s.sin*.03)/half
     u2, arc = u*u, 1-u*u
     y = w.fy-.335-.02*f.smile+.02*f.mouth_open+u2*(.052*f.smile)-(u2-.5).clamp(min=0)*.01
-    gap = arc.clamp(min=0)*(f.mouth_open*(.030+.014*f.smile.clamp(min=0)))
+    gap = arc.clamp(min=0)*(f.mouth_open*(.035+.014*f.smile.clamp(min=0)))
     upper = (.036*arc*(1-.25*blob(u/.22))+.010*blob((u.abs()-.3)/.3))*f.lip_full
     lower = (.0312*arc*arc+.020*arc)*f.lip_full+gap*1.3
     ends = (u.abs()-1)*half
@@ -668,7 +670,7 @@ def hair_front(s):
     w.shadow(blob((below-.01)/.07)*(1-a)*w.inhead*on*(w.hy < 0)*.16)
     w.over(a, mix(scaled(s.hair, shade), (1., .97, .92), sheen*.10), 'hair')
 
-# %% ../nbs/01_synth.ipynb #c668537f
+# %% ../nbs/01_synth.ipynb #50fc8b78
 def earrings(s):
     "Studs or hoops below the ears."
     f, w = s.f, Window(s, -.2, .75, -.85, .85)
@@ -677,7 +679,7 @@ def earrings(s):
     radius = .03+.05*large
     stud = (u*u+v*v).sqrt()-.028-.012*large
     hoop = ((u*u+(v-radius)**2).sqrt()-radius).abs()-.011
-    hidden = w.inhead*ramp(w.hx*s.sin, .03, .09)           # behind the cheek, when the head is turned
+    hidden = ramp(w.hx*s.sin, .07, .09)                    # behind the cheek, when the head is turned
     a = cover(torch.where(large > .5, hoop, stud), s.p)*(f.earrings > .5)*(1-hidden)
     metal = mix((.93, .76, .36), (.90, .92, .95), (f.metal > .5).float())
     w.over(a, scaled(metal, .8+.5*blob((u+.01)/.03, (v+.012)/.03)+v*1.2), 'ear_r')
@@ -733,13 +735,13 @@ def hat(s):
 LAYERS = (place_head, mix_colours, background, hair_back, neck, cloth, necklace, ears,
     head, nose, beard, mustache, mouth, eyes, brows, hair_locks, hair_front, earrings, glasses, hat)
 
-# %% ../nbs/01_synth.ipynb #57d5d819
+# %% ../nbs/01_synth.ipynb #1b7f9e6d
 def spread(work, items):
     "Do `work` on every item, in as many threads as PyTorch uses, each on items of its own."
     threads = torch.get_num_threads()
-    if min(threads, len(items)) <= 1: return [work(item) for item in items]
     torch.set_num_threads(1)                # one operation is too short to be worth dividing
     try:
+        if min(threads, len(items)) <= 1: return [work(item) for item in items]
         with ThreadPoolExecutor(min(threads, len(items))) as pool: return list(pool.map(work, items))
     finally: torch.set_num_threads(threads)
 
@@ -758,7 +760,7 @@ def check_factors(factors, device):
     except RuntimeError: raise FacesError(f'factors must all have the same length, not {sorted({len(v) for v in values})}') from None
     return {k: v.clamp(FACTORS[k].low, FACTORS[k].high) for k, v in zip(FACTORS, values)}
 
-# %% ../nbs/01_synth.ipynb #65237d9c
+# %% ../nbs/01_synth.ipynb #a3a971e9
 def render(
     factors,        # name -> tensor (B,) or a single value, for every name in `FACTORS`
     size:int=64,    # pixels on a side, 32 to 1024
@@ -768,7 +770,8 @@ def render(
     "Draw the faces that these factors describe; values beyond a factor's range are drawn at its end."
     device, size = torch.device(device), check_size(size)
     f = check_factors(factors, device)
-    n, per = len(f['yaw']), max(1, (2**17 if device.type == 'cpu' else 2**22)//size**2)
+    n, cpu = len(f['yaw']), device.type == 'cpu'
+    per = max(1, min(2**17//size**2, -(-n//torch.get_num_threads())) if cpu else 2**22//size**2)
     x = torch.empty(n, 3, size, size, device=device)
     parts = torch.empty(n, size, size, dtype=torch.int64, device=device) if masks else None
     @torch.no_grad()
@@ -778,7 +781,7 @@ def render(
         x[i:i+per] = torch.stack(s.rgb, 1).clamp_(0, 1)
         if masks: parts[i:i+per] = s.part
     chunks = range(0, n, per)
-    spread(draw, chunks) if device.type == 'cpu' else [draw(i) for i in chunks]
+    spread(draw, chunks) if cpu else [draw(i) for i in chunks]
     return (x, parts) if masks else x
 
 # %% ../nbs/01_synth.ipynb #b0201e9e
@@ -843,7 +846,7 @@ def toy_landmarks(
         s.x, s.y = s.x+(to_x-s.fx), s.y+(to_y-s.fy)
     return torch.stack([s.x, s.y-DOWN], -1)[:, 0]/(2*ZOOM)+.5
 
-# %% ../nbs/01_synth.ipynb #24e57046
+# %% ../nbs/01_synth.ipynb #837e32f4
 @contextmanager
 def whole_folder(
     folder,     # the folder to make; it may exist if it is empty
@@ -867,8 +870,9 @@ def in_parallel(job, n, workers, per, what):
     from joblib import Parallel, delayed
     from tqdm.auto import tqdm
     ranges = [range(i, min(n, i+per)) for i in range(0, n, per)]
+    pool = Parallel(n_jobs=workers or -1, return_as='generator', idle_worker_timeout=5)     # idle workers end soon after
     with tqdm(total=n, desc=what, unit='face') as bar:
-        for done in Parallel(n_jobs=workers or -1, return_as='generator')(delayed(job)(r) for r in ranges): bar.update(done)
+        for done in pool(delayed(job)(r) for r in ranges): bar.update(done)
 
 def check_writing(n, seed, workers):
     "Raise `FacesError` unless these can be the arguments of a writer."
