@@ -4,16 +4,17 @@
 
 # %% auto #0
 __all__ = ['make_parser', 'command', 'prep_command', 'train_command', 'reconstruct_command', 'sample_command', 'morph_command',
-           'morph_grid_command', 'help_command']
+           'morph_grid_command', 'toy_command', 'demo_command', 'help_command']
 
-# %% ../nbs/09_cli.ipynb #3d52dce6
+# %% ../nbs/09_cli.ipynb #1c8b1123
 import argparse, functools, inspect, sys, typing
 from pathlib import Path
 import torch
 from fastcore.docments import docments
 from .core import FacesError, check_choice, check_range, pick_device, seeded
 from .data import SPLITS, Store, load_photo, prepare, toy_store
-from .latent import EASES, PATHS, morph_clips, morph_frames
+from .demo import demo
+from .latent import morph_clips, morph_frames
 from .model import VAE
 from .show import grid_frames, image_grid, labelled_rows, save_animation, save_image
 from .train import fit
@@ -255,6 +256,39 @@ def morph_grid_command(
     film = grid_frames(morph_clips(vae, x[:pairs], x[pairs:], n, path, ease), cols, padding, background)
     save_animation(film, out, fps, loop=play != 'once', pingpong=play == 'pingpong')
     _wrote(out, f'{n} frames of {pairs} pairs')
+
+# %% ../nbs/09_cli.ipynb #0aebc91a
+@command
+def toy_command(
+    store:str,          # the store to write; must not exist yet
+    n:int=4000,         # number of faces
+    size:int=64,        # side of the squares in pixels: 32, 64, 128 or 256
+    seed:int=0,         # another seed, other people
+    valid:float=0.1,    # share of the images that validate
+    test:float=0.1,     # share of the images that test
+    workers:int=1,      # processes
+):
+    """Draw ToyFaces into a store: portraits with known attributes, for trying everything without a data set.
+
+    example: vae_faces_toy toys --n 10000"""
+    check_range('workers', workers, low=1)
+    print(toy_store(store, n, size, seed, valid, test, workers))
+
+@command
+def demo_command(
+    out:str='demo',     # folder to write
+    data:str=None,      # a store to use in place of drawn faces
+    faces:int=5000,     # how many faces to draw
+    epochs:int=8,       # how often training sees them
+    size:int=64,        # side of the drawn faces in pixels: 32, 64, 128 or 256
+    seed:int=0,         # of everything
+    device:str='auto',  # auto, cpu, cuda or mps
+):
+    """Show everything in a few minutes: draw faces, train on them, and write a page with the results.
+
+    example: vae_faces_demo --out demo"""
+    page = demo(out, data, faces, epochs, size, seed, device)
+    print(f"done: open {page.resolve()} in a browser")
 
 # %% ../nbs/09_cli.ipynb #51bb2526
 @command

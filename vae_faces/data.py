@@ -6,12 +6,12 @@
 __all__ = ['SUFFIXES', 'FORMATS', 'SPLITS', 'CHUNK', 'find_images', 'to_rgb', 'square', 'decode_image', 'load_photo', 'to_float',
            'split_by_content', 'fingerprint', 'prepare', 'Store', 'Batches', 'toy_store']
 
-# %% ../nbs/02_data.ipynb #923e3c5f
+# %% ../nbs/02_data.ipynb #e28b0416
 import csv, hashlib, io, json, math, os, shutil, warnings
 from pathlib import Path
 import numpy as np, torch
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
-from .core import FacesError, atomic_path, check_choice, check_folder, check_range, make_folder
+from .core import FacesError, atomic_path, check_choice, check_folder, check_range, make_folder, progress
 
 # %% ../nbs/02_data.ipynb #11b34c82
 SUFFIXES = {'.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.webp', '.bmp', '.tif', '.tiff'}    # what we take for an image file
@@ -159,11 +159,10 @@ def _open_partial(partial, plan, shape):
         with atomic_path(kept) as temporary: temporary.write_text(text, encoding='utf-8')   # last: a plan without room is no plan
     return _read_journal(partial)
 
-# %% ../nbs/02_data.ipynb #782b777c
+# %% ../nbs/02_data.ipynb #36c5d7ba
 def _fill(partial, plan, shape, work, arguments, workers, what):
     "Do the chunks of `work` that are not done yet, with a progress bar; the records of all of them, in order."
     from joblib import Parallel, delayed
-    from tqdm.auto import tqdm
     done = _open_partial(partial, plan, shape)
     starts = range(0, shape[0], CHUNK)
     if not (partial/'raw.npy').exists(): return [r for s in starts for r in done[s]]       # stopped after the last chunk, before the end
@@ -173,7 +172,7 @@ def _fill(partial, plan, shape, work, arguments, workers, what):
     jobs = min(workers or os.cpu_count() or 1, max(len(todo), 1))
     results = Parallel(n_jobs=jobs, return_as='generator_unordered')(delayed(run)(s) for s in todo)
     with open(partial/'raw.npy', 'r+b') as raw, open(partial/'done.jsonl', 'a', encoding='utf-8') as journal, \
-         tqdm(total=shape[0], initial=sum(len(r) for r in done.values()), desc=what, unit='image', disable=None) as bar:
+         progress(shape[0], what, done=sum(len(r) for r in done.values())) as bar:
         journal.write('\n')                                                                   # ends a line that was cut off
         for start, rows, records in results:
             raw.seek(offset + start*rows[0].nbytes); raw.write(rows.tobytes()); raw.flush(); os.fsync(raw.fileno())

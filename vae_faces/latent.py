@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['PATHS', 'EASES', 'encode_batches', 'decode_batches', 'decode_images', 'lerp', 'slerp', 'interpolate', 'morph_frames',
-           'morph_clips']
+           'morph_clips', 'dimension_kl', 'traverse']
 
-# %% ../nbs/06_latent.ipynb #d4e7157a
+# %% ../nbs/06_latent.ipynb #f62b1326
 import math
 from collections.abc import Iterator
 import numpy as np, torch
 from .core import FacesError, check_choice, check_range, seeded
+from .loss import kl_per_dimension
 from .model import VAE
 from .show import grid_frames, to_uint8
 
@@ -107,3 +108,28 @@ def morph_clips(
     check_range('frames', frames, low=2); check_choice('path', path, PATHS); check_choice('ease', ease, EASES)
     t = EASES[ease](torch.linspace(0, 1, frames))
     return decode_images(vae, PATHS[path](encode_batches(vae, xa), encode_batches(vae, xb), t))
+
+# %% ../nbs/06_latent.ipynb #5d5b92e5
+@torch.no_grad()
+def dimension_kl(
+    vae:VAE,            # a trained model
+    x,                  # images (N, 3, H, W) in [0, 1]
+    batch_size:int=256, # images at a time
+) -> torch.Tensor:
+    "Average KL of each latent dimension over these images, nats, (D,)."
+    return torch.cat([kl_per_dimension(*vae.encoder(b.to(vae.device))).cpu() for b in x.split(batch_size)]).mean(0)
+
+# %% ../nbs/06_latent.ipynb #bbbf6bbd
+def traverse(
+    z,              # (D,) the latent to start from
+    dims,           # which dimensions, in the order of the rows
+    span:float=3.,  # from -span to span
+    steps:int=9,    # latents per dimension
+) -> torch.Tensor:
+    "Latents that differ from `z` in one dimension at a time: (len(dims), steps, D)."
+    check_range('steps', steps, low=2); check_range('span', span, low=0)
+    dims = list(dims)
+    for d in dims: check_range('dimension', d, 0, len(z) - 1)
+    path = z.repeat(len(dims), steps, 1)
+    path[torch.arange(len(dims)), :, torch.tensor(dims)] = torch.linspace(-span, span, steps, dtype=z.dtype)
+    return path

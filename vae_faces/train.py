@@ -6,11 +6,11 @@
 __all__ = ['train_epoch', 'evaluate', 'save_checkpoint', 'load_checkpoint', 'write_history', 'read_history', 'save_pictures',
            'Training', 'fit', 'run_progress', 'wandb_logger']
 
-# %% ../nbs/05_train.ipynb #77f559c3
+# %% ../nbs/05_train.ipynb #cef83763
 import csv, inspect, json, math, secrets, time
 from pathlib import Path
 import torch
-from .core import FacesError, atomic_path, check_choice, check_range, make_folder, pick_device, seeded
+from .core import FacesError, atomic_path, check_choice, check_range, make_folder, pick_device, progress, seeded
 from .data import Batches, Store
 from .model import VAE, save_config, save_weights
 from .show import image_grid, labelled_rows, save_image
@@ -153,16 +153,15 @@ class Training:
         "Epochs finished."
         return len(self.history)
 
-# %% ../nbs/05_train.ipynb #70d2505a
+# %% ../nbs/05_train.ipynb #bf541ecd
 from fastcore.basics import patch
 
 @patch
 def run_epoch(self:Training, epochs:int):
     "Train one epoch, validate, and add a row to the history; `FacesError` if the loss is no longer a number."
-    from tqdm.auto import tqdm
     start, r = time.perf_counter(), self.recipe
     batches = Batches(self.store, r['split'], r['batch_size'], self.generators['shuffle'], r['flip'], self.device)
-    with tqdm(total=len(batches.rows), desc=f'epoch {self.epoch + 1}/{epochs}', unit='image', leave=False, disable=None) as bar:
+    with progress(len(batches.rows), f'epoch {self.epoch + 1}/{epochs}', leave=False) as bar:
         train = train_epoch(self.vae, batches, self.optimizer, r['beta'], self.generators['noise'], bar)
     seconds = time.perf_counter() - start
     valid = evaluate(self.vae, Batches(self.store, 'valid', 256, device=self.device)) if self.validates else {}
