@@ -67,7 +67,7 @@ def cells(path):
 def test_command():
     "The first fenced block under README's heading about tests."
     text = (root/'README.md').read_text(encoding='utf-8') if (root/'README.md').exists() else ''
-    found = re.search(r'^#+ [^\n]*\btests?\b[^\n]*$.*?^```\w*\n(.*?)^```', text, flags=re.M | re.S | re.I)
+    found = re.search(r'^##+ [^\n]*\btests?\b[^\n]*$.*?^```\w*\n(.*?)^```', text, flags=re.M | re.S | re.I)
     return re.sub(r'^[$%] ', '', found[1], flags=re.M).strip() if found else None
 
 
@@ -82,14 +82,15 @@ def run_tests():
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding='utf-8', errors='replace',
                                start_new_session=True)
     signal.signal(signal.SIGALRM, lambda *_: os.killpg(process.pid, signal.SIGKILL))
-    signal.alarm(60*minutes)
+    signal.setitimer(signal.ITIMER_REAL, 60*minutes)
     lines = []
     for line in process.stdout:
         print(line, end='', flush=True)
         lines.append(line)
     status = process.wait()
-    signal.alarm(0)
-    if status == 0: return dict.fromkeys(names)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    if status == 0: return dict.fromkeys(names, None if 'Success.' in ''.join(lines) else "the command ended without nbdev_test's 'Success.'")
+    if status == -signal.SIGKILL: return dict.fromkeys(names, f'the command was stopped after {minutes} minutes')
     listed = re.search(r'Failed On The Following Notebooks:\n=+\n((?:\t.*\n?)+)', ''.join(lines))
     if not listed: return dict.fromkeys(names, f'the command ended with status {status} before every notebook had run')
     failed = listed[1].split()
