@@ -178,11 +178,23 @@ def mixed(path):
 
 def pages(tree):
     "nbdev can make the site's pages"
-    try: run(sys.executable, '-c', 'from nbdev.serve import proc_nbs; proc_nbs()', cwd=tree, env={**os.environ, 'PYTHONPATH': str(tree)})
-    except Wrong as wrong:
-        found = [f'{path.name}: {", ".join(map(str, mixed(path)))}' for path in notebooks(tree) if list(mixed(path))]
-        raise Wrong('\n'.join([str(wrong), '', 'For a page nbdev runs every cell that is exported or imports anything, and no other. Cells',
-                               'that import amid other code, so that it may fail; give their imports a cell of their own, above:', *found]))
+    code = """
+import sys
+from pathlib import Path
+from nbdev.processors import FilterDefaults
+from nbdev.serve_drv import main
+said = []
+for name in sys.argv[1:]:
+    try: main((Path(name), Path('page.ipynb'), FilterDefaults))
+    except Exception as error: said.append(f'{Path(name).name}: {error.__cause__!r}\\n{error}\\n')
+Path('said.txt').write_text('\\n'.join(said), encoding='utf-8')
+"""
+    run(sys.executable, '-c', code, *notebooks(tree), cwd=tree, env={**os.environ, 'PYTHONPATH': str(tree)})
+    said = (tree/'said.txt').read_text(encoding='utf-8')
+    if not said: return
+    found = [f'{path.name}: {", ".join(map(str, mixed(path)))}' for path in notebooks(tree) if list(mixed(path))]
+    raise Wrong('\n'.join([said, 'For a page nbdev runs every cell that is exported or imports anything, and no other. These cells',
+                           'import amid other code, and so may fail; give their imports a cell of their own, above:', *found]))
 
 
 # The package
