@@ -183,11 +183,11 @@ import sys
 from pathlib import Path
 from nbdev.processors import FilterDefaults
 from nbdev.serve_drv import main
-said = []
+folder, said = Path.cwd(), []                           # a notebook may go elsewhere
 for name in sys.argv[1:]:
-    try: main((Path(name), Path('page.ipynb'), FilterDefaults))
+    try: main((Path(name), folder/'page.ipynb', FilterDefaults))
     except Exception as error: said.append(f'{Path(name).name}: {error.__cause__!r}\\n{error}\\n')
-Path('said.txt').write_text('\\n'.join(said), encoding='utf-8')
+(folder/'said.txt').write_text('\\n'.join(said), encoding='utf-8')
 """
     run(sys.executable, '-c', code, *notebooks(tree), cwd=tree, env={**os.environ, 'PYTHONPATH': str(tree)})
     said = (tree/'said.txt').read_text(encoding='utf-8')
