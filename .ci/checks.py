@@ -135,7 +135,7 @@ def outputs_are_fit_to_show(tree):
         for i, cell in enumerate(cells(path)):
             for output in cell.get('outputs', []):
                 text = json.dumps({k: v for k, v in output.get('data', output).items() if not k.startswith('image/')})
-                folder = re.search(r'(/home/|/root/|/Users/|/tmp/|/work/|/site-packages/|\\Users\\)[^\s"\\]*', text)
+                folder = re.search(r'(/home/|/root/|/Users/|/tmp/|/var/folders/|/site-packages/|\\Users\\)[^\s"\\]*', text)
                 if output['output_type'] == 'error': found.append(f'{path.name}, cell {i}: {output["ename"]}')
                 elif folder: found.append(f'{path.name}, cell {i}: {folder[0]}')
                 widget = output.get('data', {}).get('application/vnd.jupyter.widget-view+json')
