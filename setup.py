@@ -1,4 +1,5 @@
 "Everything that pip needs to know is in settings.ini, which nbdev reads too; this file only carries it over."
+import re
 from configparser import ConfigParser
 from pathlib import Path
 from setuptools import find_packages, setup
@@ -8,11 +9,17 @@ config = ConfigParser(delimiters=['='])
 config.read(here/'settings.ini', encoding='utf-8')
 cfg = config['DEFAULT']
 
+readme = (here/'README.md').read_text(encoding='utf-8') if (here/'README.md').exists() else cfg['description']
+# On PyPI there is nothing beside the README: its pictures and its links to files need their whole address.
+raw = f'https://raw.githubusercontent.com/{cfg["user"]}/{cfg["repo"]}/{cfg["branch"]}'
+readme = re.sub(r'(\]\(|\bsrc=")(?=assets/)', rf'\g<1>{raw}/', readme)
+readme = re.sub(r'(\]\()(?=[\w./-]+[)#])', rf'\g<1>{cfg["git_url"]}/blob/{cfg["branch"]}/', readme)
+
 setup(
     name=cfg['lib_name'],
     version=cfg['version'],
     description=cfg['description'],
-    long_description=(here/'README.md').read_text(encoding='utf-8') if (here/'README.md').exists() else cfg['description'],
+    long_description=readme,
     long_description_content_type='text/markdown',
     url=cfg['git_url'],
     project_urls={'Documentation': cfg['doc_host'] + cfg['doc_baseurl']},

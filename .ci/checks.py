@@ -3,7 +3,7 @@
 First README's own test command, word for word; then one function per check, run on a copy of the working tree so
 that nothing here changes a file. A check raises `Wrong` with what is wrong and how to mend it.
 """
-import json, os, re, shutil, signal, subprocess, sys, tempfile, zipfile
+import ast, json, os, re, shutil, signal, subprocess, sys, tempfile, zipfile
 from configparser import ConfigParser
 from email.parser import Parser
 from pathlib import Path
@@ -27,7 +27,7 @@ def run(*command, cwd, **kwargs):
     done = subprocess.run([str(part) for part in command], cwd=cwd, stdin=subprocess.DEVNULL, text=True, encoding='utf-8',
                           errors='replace', stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **kwargs)
     if done.returncode: raise Wrong('\n'.join([f'{Path(command[0]).name} ended with status {done.returncode}:',
-                                               *done.stdout.strip().splitlines()[-25:]]))
+                                               *done.stdout.strip().splitlines()[-20:]]))
     return done.stdout
 
 
@@ -67,7 +67,7 @@ def cells(path):
 def test_command():
     "The first fenced block under README's heading about tests."
     text = (root/'README.md').read_text(encoding='utf-8') if (root/'README.md').exists() else ''
-    found = re.search(r'^#+ [^\n]*\btests?\b[^\n]*$.*?^```\w*\n(.*?)^```', text, flags=re.M | re.S | re.I)
+    found = re.search(r'^##+ [^\n]*\btests?\b[^\n]*$.*?^```\w*\n(.*?)^```', text, flags=re.M | re.S | re.I)
     return re.sub(r'^[$%] ', '', found[1], flags=re.M).strip() if found else None
 
 
@@ -82,14 +82,15 @@ def run_tests():
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding='utf-8', errors='replace',
                                start_new_session=True)
     signal.signal(signal.SIGALRM, lambda *_: os.killpg(process.pid, signal.SIGKILL))
-    signal.alarm(60*minutes)
+    signal.setitimer(signal.ITIMER_REAL, 60*minutes)
     lines = []
     for line in process.stdout:
         print(line, end='', flush=True)
         lines.append(line)
     status = process.wait()
-    signal.alarm(0)
-    if status == 0: return dict.fromkeys(names)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    if status == 0: return dict.fromkeys(names, None if 'Success.' in ''.join(lines) else "the command ended without nbdev_test's 'Success.'")
+    if status == -signal.SIGKILL: return dict.fromkeys(names, f'the command was stopped after {minutes} minutes')
     listed = re.search(r'Failed On The Following Notebooks:\n=+\n((?:\t.*\n?)+)', ''.join(lines))
     if not listed: return dict.fromkeys(names, f'the command ended with status {status} before every notebook had run')
     failed = listed[1].split()
@@ -103,7 +104,7 @@ def exported(tree):
     library = tree/settings['lib_path']
     before = contents(library)
     for name in before:
-        if name != '__init__.py': (library/name).unlink()          # so that a module without a notebook is found too
+        if name.endswith('.py') and name != '__init__.py': (library/name).unlink()    # so that a module without a notebook is found too
     run('nbdev_export', cwd=tree)
     names = changed(before, contents(library))
     if names: raise Wrong(f'the notebooks do not make {", ".join(names)}.\n'
@@ -127,15 +128,19 @@ def sources_are_lines(tree):
 
 
 def outputs_are_fit_to_show(tree):
-    "no saved output is an error or names a folder of the machine it ran on"
+    "no saved output is an error, a widget without its state, or names a folder of the machine it ran on"
     found = []
     for path in notebooks(tree):
+        widgets = json.dumps(json.loads(path.read_text(encoding='utf-8'))['metadata'].get('widgets', {}))
         for i, cell in enumerate(cells(path)):
             for output in cell.get('outputs', []):
                 text = json.dumps({k: v for k, v in output.get('data', output).items() if not k.startswith('image/')})
-                folder = re.search(r'(/home/|/root/|/Users/|/tmp/|/work/|/site-packages/|\\Users\\)[^\s"\\]*', text)
+                folder = re.search(r'(/home/|/root/|/Users/|/tmp/|/var/folders/|/site-packages/|\\Users\\)[^\s"\\]*', text)
                 if output['output_type'] == 'error': found.append(f'{path.name}, cell {i}: {output["ename"]}')
                 elif folder: found.append(f'{path.name}, cell {i}: {folder[0]}')
+                widget = output.get('data', {}).get('application/vnd.jupyter.widget-view+json')
+                if widget and widget['model_id'] not in widgets: found.append(f'{path.name}, cell {i}: a widget or progress bar that no page can show')
+    found = list(dict.fromkeys(found))
     if found: raise Wrong('\n'.join(found) + '\nMend the cell, run the notebook from top to bottom and save it')
 
 
@@ -160,14 +165,36 @@ def site(tree):
     if found: raise Wrong('\n'.join(found))
 
 
+def mixed(path):
+    "The cells that import amid other code; nbdev runs them to make the page, but not the cells before that they build on."
+    for i, cell in enumerate(cells(path)):
+        source = ''.join(cell['source'])
+        if cell['cell_type'] != 'code' or re.search(r'^#\| *(exports?|exporti|exec_doc)\b|^#\| *eval: *false|nbdev_export\(', source, flags=re.M): continue
+        try: body = ast.parse(source).body
+        except SyntaxError: continue                                   # magics
+        own = [isinstance(node, (ast.Import, ast.ImportFrom)) for node in body]
+        if not all(own) and any(isinstance(node, (ast.Import, ast.ImportFrom)) for each in body for node in ast.walk(each)): yield i
+
+
 def pages(tree):
     "nbdev can make the site's pages"
-    # It runs every cell that is exported, imports or shows documentation, and no other: an import amid other code fails.
-    try: run(sys.executable, '-c', 'from nbdev.serve import proc_nbs; proc_nbs()', cwd=tree, env={**os.environ, 'PYTHONPATH': str(tree)})
-    except Wrong as wrong:
-        found = re.findall(r'^\w*(?:Error|Exception): .*', str(wrong), flags=re.M | re.S)
-        raise Wrong(f'{found[-1] if found else wrong}\nTo make the page, nbdev runs exported cells and those that import, but no other. '
-                    'Where a cell is not exported, put its imports into a cell of their own, above it')
+    code = """
+import sys
+from pathlib import Path
+from nbdev.processors import FilterDefaults
+from nbdev.serve_drv import main
+folder, said = Path.cwd(), []                           # a notebook may go elsewhere
+for name in sys.argv[1:]:
+    try: main((Path(name), folder/'page.ipynb', FilterDefaults))
+    except Exception as error: said.append(f'{Path(name).name}: {error.__cause__!r}\\n{error}\\n')
+(folder/'said.txt').write_text('\\n'.join(said), encoding='utf-8')
+"""
+    run(sys.executable, '-c', code, *notebooks(tree), cwd=tree, env={**os.environ, 'PYTHONPATH': str(tree)})
+    said = (tree/'said.txt').read_text(encoding='utf-8')
+    if not said: return
+    found = [f'{path.name}: {", ".join(map(str, mixed(path)))}' for path in notebooks(tree) if list(mixed(path))]
+    raise Wrong('\n'.join([said, 'For a page nbdev runs every cell that is exported or imports anything, and no other. These cells',
+                           'import amid other code, and so may fail; give their imports a cell of their own, above:', *found]))
 
 
 # The package
@@ -193,7 +220,7 @@ def build(tree, to):
     return next(to.glob('*.whl'))
 
 
-def wheel_contents(wheel):
+def wheel_contents(tree, wheel):
     "the wheel holds the library and its description, and nothing else"
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
@@ -203,12 +230,13 @@ def wheel_contents(wheel):
     library = settings['lib_path']
     found = [f'{name} does not belong in the wheel' for name in names
              if not re.match(rf'{library}/|[^/]+\.dist-info/', name) or re.search(r'\.ipynb$|(^|/)(tests?|nbs)/', name)]
-    found += [f'{path.name} is missing' for path in (root/library).glob('*.py') if f'{library}/{path.name}' not in names]
+    found += [f'{library}/{name} is missing' for name in contents(tree/library) if f'{library}/{name}' not in names]
     found += [f'the metadata lacks {field}' for field in ('Name', 'Version', 'Summary', 'Requires-Python', 'Requires-Dist')
               if not described[field]]
     found += [f'{name} is not among its commands' for name in commands if f'{name} = ' not in entries]
     if not any('LICENSE' in name for name in names): found.append('the licence is missing')
-    if not described.get_payload().strip(): found.append("README.md is missing from the metadata")
+    if not described.get_payload().strip(): found.append('README.md is missing from the metadata')
+    found += [f'PyPI would not find {link}' for link in re.findall(r'(?:\]\(|\bsrc=")(?!https?:|#|mailto:)([^)"]+)', described.get_payload())]
     if found: raise Wrong('\n'.join(found) + '\nSee setup.py and MANIFEST.in')
 
 
@@ -285,7 +313,7 @@ def everything():
         results.append(check(builds))
         if results[-1]:
             wheel = next(dist.glob('*.whl'))
-            results += [check(wheel_contents, wheel), check(wheel_works, wheel, folder)]
+            results += [check(wheel_contents, tree, wheel), check(wheel_works, wheel, folder)]
     print(f'\n{sum(results)} passed, {len(results) - sum(results)} failed')
     return 0 if all(results) else 1
 

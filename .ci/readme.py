@@ -110,4 +110,4 @@ if __name__ == '__main__':
     made = make()
     if not args.check: write(*made)
     found = differences(*made)
-    if found: sys.exit('\n'.join(found[:40]))
+    if found: sys.exit('\n'.join(found[:18]))
