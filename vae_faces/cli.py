@@ -19,7 +19,7 @@ from .model import VAE
 from .show import grid_frames, image_grid, labelled_rows, save_animation, save_image
 from .train import fit
 
-# %% ../nbs/09_cli.ipynb #991238be
+# %% ../nbs/09_cli.ipynb #a9e00444
 class _Parser(argparse.ArgumentParser):
     "An `ArgumentParser` that answers a mistake with one line."
     def error(self, message): self.exit(2, f'{self.prog}: {message} (see {self.prog} --help)\n')
@@ -42,9 +42,9 @@ def make_parser(
         else: parser.add_argument(flag, type=kind, default=None if required else parameter.default, help=text, **({} if required else {'metavar': key.split('_')[-1].upper()}))
     return parser
 
-# %% ../nbs/09_cli.ipynb #4ad2ec93
+# %% ../nbs/09_cli.ipynb #29ec04b6
 def command(
-    function,   # `prep_command` becomes the command `vae_faces_prep`
+    function,   # prep_command becomes the command `vae_faces_prep`
 ):
     "Make a console command of a function; the command returns the exit status."
     name = 'vae_faces_' + function.__name__.removesuffix('_command')
@@ -61,7 +61,7 @@ def command(
         return status
     return run
 
-# %% ../nbs/09_cli.ipynb #bf29c717
+# %% ../nbs/09_cli.ipynb #2147b998
 @command
 def prep_command(
     source:str,             # folder of photographs (JPEG, PNG, WebP, BMP, TIFF), at any depth
@@ -85,7 +85,7 @@ def prep_command(
     print(f"{counts['kept']:,} of {counts['found']:,} images kept (converted: {converted}; copies of another: {counts['duplicates']})")
     print(made)
 
-# %% ../nbs/09_cli.ipynb #93844ba0
+# %% ../nbs/09_cli.ipynb #f05984fb
 def _widths(text):
     "'32,64,128' as a list of numbers."
     try: return [int(w) for w in text.split(',')]
@@ -116,7 +116,7 @@ def train_command(
     made = fit(store, out, epochs, batch_size, lr, beta, latent, channels, flip, split, seed, device, patience, min_delta, resume, wandb)
     print(f"trained {made.epoch} epochs; the best was epoch {made.best['epoch']}; the model is in '{made.out}'")
 
-# %% ../nbs/09_cli.ipynb #95b37a48
+# %% ../nbs/09_cli.ipynb #ea3e6f8f
 def _open_run(run, device, store=None):
     "The model of a run and, if given, the store, checked against each other."
     from vae_faces.train import run_progress
@@ -137,7 +137,7 @@ def _draw(store, split, n, seed):
 
 def _wrote(path, what): print(f"wrote {what} to '{path}' ({Path(path).stat().st_size/1e6:.2f} MB)")
 
-# %% ../nbs/09_cli.ipynb #fc393730
+# %% ../nbs/09_cli.ipynb #6ae6ab5c
 @command
 def reconstruct_command(
     run:str,                        # run folder, saved weights, or a bundled name
@@ -164,7 +164,7 @@ def reconstruct_command(
     save_image(labelled_rows(pairs, padding, background, scale), out)
     _wrote(out, f'{rows*cols} faces and their reconstructions')
 
-# %% ../nbs/09_cli.ipynb #d63d02b2
+# %% ../nbs/09_cli.ipynb #5fb62e98
 @command
 def sample_command(
     run:str,                    # run folder, saved weights, or a bundled name
@@ -186,7 +186,7 @@ def sample_command(
     save_image(image_grid(faces.cpu(), cols, padding, background, scale), out)
     _wrote(out, f'{rows*cols} new faces')
 
-# %% ../nbs/09_cli.ipynb #029324df
+# %% ../nbs/09_cli.ipynb #6dae8642
 def _frames(duration, fps):
     "Frames in so many seconds."
     check_range('duration', duration, 0.1, 60); check_range('fps', fps, 1, 100)
@@ -199,7 +199,7 @@ def _pick(what, store, size, background):
     if not 0 <= int(what) < len(store): raise FacesError(f"store '{store.path}' has images 0 to {len(store) - 1}, there is no number {what}")
     return store[int(what)]
 
-# %% ../nbs/09_cli.ipynb #a0f47a86
+# %% ../nbs/09_cli.ipynb #2f53b2fd
 @command
 def morph_command(
     run:str,                    # run folder, saved weights, or a bundled name
@@ -227,7 +227,7 @@ def morph_command(
     save_animation(film, out, fps, loop=play != 'once', pingpong=play == 'pingpong')
     _wrote(out, f'{n} frames from one face to the other')
 
-# %% ../nbs/09_cli.ipynb #b82813d6
+# %% ../nbs/09_cli.ipynb #77b6d841
 @command
 def morph_grid_command(
     run:str,                    # run folder, saved weights, or a bundled name
@@ -257,7 +257,7 @@ def morph_grid_command(
     save_animation(film, out, fps, loop=play != 'once', pingpong=play == 'pingpong')
     _wrote(out, f'{n} frames of {pairs} pairs')
 
-# %% ../nbs/09_cli.ipynb #0aebc91a
+# %% ../nbs/09_cli.ipynb #119aedf9
 @command
 def toy_command(
     store:str,          # the store to write; must not exist yet
@@ -274,6 +274,7 @@ def toy_command(
     check_range('workers', workers, low=1)
     print(toy_store(store, n, size, seed, valid, test, workers))
 
+# %% ../nbs/09_cli.ipynb #86e249d8
 @command
 def demo_command(
     out:str='demo',     # folder to write
@@ -290,7 +291,7 @@ def demo_command(
     page = demo(out, data, faces, epochs, size, seed, device)
     print(f"done: open {page.resolve()} in a browser")
 
-# %% ../nbs/09_cli.ipynb #51bb2526
+# %% ../nbs/09_cli.ipynb #1492ca5c
 @command
 def help_command():
     """List the commands of vae_faces, a line each."""

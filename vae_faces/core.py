@@ -11,11 +11,11 @@ import contextlib, os, sys
 from pathlib import Path
 import torch
 
-# %% ../nbs/00_core.ipynb #55fb459f
+# %% ../nbs/00_core.ipynb #abf85b9d
 class FacesError(Exception):
     "Something we were given cannot be used; the message is one line that says what, where, and how to mend it."
 
-# %% ../nbs/00_core.ipynb #65d2fa88
+# %% ../nbs/00_core.ipynb #d3def0dd
 def check_range(
     name:str,       # what the number is called, as the user knows it
     value,          # the number given
@@ -28,6 +28,7 @@ def check_range(
     span = f'between {low} and {high}' if None not in (low, high) else f'at least {low}' if high is None else f'at most {high}'
     raise FacesError(f'{name} must be {span}, not {value}')
 
+# %% ../nbs/00_core.ipynb #2203396e
 def check_choice(
     name:str,   # what is being chosen
     value,      # the choice made
@@ -39,6 +40,7 @@ def check_choice(
     listed = words[0] if len(words) == 1 else ', '.join(words[:-1]) + ' or ' + words[-1]
     raise FacesError(f'{name} must be {listed}, not {value}')
 
+# %% ../nbs/00_core.ipynb #3f3cdebd
 def check_folder(
     path,           # where the folder should be
     what='folder',  # what it is for, as the user knows it
@@ -49,7 +51,7 @@ def check_folder(
     if path.exists(): raise FacesError(f"{what} '{path}' is a file, not a folder")
     raise FacesError(f"{what} '{path}' does not exist")
 
-# %% ../nbs/00_core.ipynb #f9bde487
+# %% ../nbs/00_core.ipynb #7fbf8265
 @contextlib.contextmanager
 def atomic_path(
     path,   # the file to write; the folder it lies in is made if it is missing
@@ -65,6 +67,7 @@ def atomic_path(
     finally:
         if temporary.parent.is_dir(): temporary.unlink(missing_ok=True)
 
+# %% ../nbs/00_core.ipynb #7675fc1f
 def make_folder(
     path,                   # the folder to make, with those above it
     what='output folder',   # what it is for, as the user knows it
@@ -78,7 +81,7 @@ def make_folder(
     except OSError as error: raise FacesError(f"cannot write in {what} '{path}': {error.strerror or error}") from error
     return path
 
-# %% ../nbs/00_core.ipynb #71c1cdf4
+# %% ../nbs/00_core.ipynb #972bbbc1
 def seeded(
     seed:int=0,     # the same seed gives the same stream
     device='cpu',   # where the numbers are to be drawn
@@ -86,7 +89,7 @@ def seeded(
     "A random generator of its own, at the start of the stream that `seed` names."
     return torch.Generator(device).manual_seed(seed)
 
-# %% ../nbs/00_core.ipynb #343aa9fc
+# %% ../nbs/00_core.ipynb #09c51038
 def progress(
     total:int,      # how many there are to do
     what:str,       # what is being done
@@ -99,7 +102,7 @@ def progress(
     watched = sys.stderr is not None and sys.stderr.isatty() or 'ipykernel' in sys.modules
     return tqdm(total=total, initial=done, desc=what, unit=unit, leave=leave, disable=not watched or bool(os.environ.get('TQDM_DISABLE')))
 
-# %% ../nbs/00_core.ipynb #ce7e3a1d
+# %% ../nbs/00_core.ipynb #a003604e
 def pick_device(
     name:str='auto',    # 'auto', 'cpu', 'cuda', 'cuda:1', 'mps'
 ) -> torch.device:

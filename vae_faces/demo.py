@@ -16,7 +16,7 @@ from .model import VAE
 from .show import grid_frames, image_grid, labelled_rows, plot_history, save_animation, save_image
 from .train import evaluate, fit, read_history, run_progress
 
-# %% ../nbs/08_demo.ipynb #9ce77d48
+# %% ../nbs/08_demo.ipynb #5354d43a
 GALLERY = {
     'reconstructions.png': ('Reconstructions', 'Faces that training never saw, and below each what is left of it after a passage through {latent} numbers.'),
     'samples.png':         ('New faces', 'Draws from the prior, decoded. Nobody here exists, and none is a copy of a training image.'),
@@ -26,7 +26,7 @@ GALLERY = {
     'history.png':         ('Training', 'The loss per epoch (−ELBO, in nats per image) and its two parts; the numbers are in <a href="run/history.csv">history.csv</a>.'),
 }
 
-# %% ../nbs/08_demo.ipynb #4f500ce4
+# %% ../nbs/08_demo.ipynb #60b5ae3c
 def draw_gallery(
     vae:VAE,        # a trained model
     store:Store,    # where the faces come from
@@ -50,7 +50,7 @@ def draw_gallery(
     save_image(labelled_rows({f'{kl[d]:.1f} nats': s for d, s in zip(dims, steps)}), out/'traversal.png')
     with atomic_path(out/'history.png') as temporary: plot_history(history).savefig(temporary, dpi=80)
 
-# %% ../nbs/08_demo.ipynb #aed5c082
+# %% ../nbs/08_demo.ipynb #7da45634
 STYLE = '''body { font: 17px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; color-scheme: light dark; }
 figure { margin: 2.5rem 0; } img { max-width: 100%; height: auto; image-rendering: auto; } h2 { margin-bottom: .3rem; }
 code, pre { background: #8882; border-radius: 4px; padding: .1em .3em; } pre { padding: .8em; overflow-x: auto; }'''
@@ -78,7 +78,7 @@ vae_faces_help</pre>
 '''
     with atomic_path(Path(out)/'index.html') as temporary: temporary.write_text(page, encoding='utf-8')
 
-# %% ../nbs/08_demo.ipynb #c276bcb0
+# %% ../nbs/08_demo.ipynb #a0fd49f9
 RECIPE = dict(latent=64, channels=(32, 64, 128, 192), batch_size=64, lr=2e-3)
 
 def _claim(out, settings):
@@ -106,7 +106,7 @@ def demo(
     if source is None:
         print(f'1/3  drawing {faces:,} faces')
         source = Store(out/'store') if (out/'store').exists() else toy_store(out/'store', faces, size, seed)
-    else: print(f'1/3  using {source}')
+    else: print(f"1/3  using the {len(source):,} faces of '{source.path.name}'")
     print(f'2/3  training for {epochs} epochs')
     channels = RECIPE['channels'] if source.size == 64 else None
     training = fit(source, out/'run', epochs=epochs, seed=seed, device=device, resume=True, **{**RECIPE, 'channels': channels})

@@ -15,7 +15,7 @@ from .loss import kl_per_dimension
 from .model import VAE
 from .show import grid_frames, to_uint8
 
-# %% ../nbs/06_latent.ipynb #5ee9e90b
+# %% ../nbs/06_latent.ipynb #4f0aa95f
 @torch.no_grad()
 def encode_batches(
     vae:VAE,            # a trained model
@@ -26,6 +26,7 @@ def encode_batches(
     if tuple(x.shape[1:]) != (3, vae.size, vae.size): raise FacesError(f'the model sees {vae.size}×{vae.size} images, and these are {"×".join(map(str, x.shape[2:]))}')
     return torch.cat([vae.encode(b.to(vae.device)).mean.cpu() for b in x.split(batch_size)])
 
+# %% ../nbs/06_latent.ipynb #5f4d9447
 @torch.no_grad()
 def decode_batches(
     vae:VAE,            # a trained model
@@ -37,6 +38,7 @@ def decode_batches(
         x = vae.decode(b.to(vae.device)).mean
         yield (x.permute(0, 2, 3, 1)*255).round().clamp(0, 255).byte().cpu().numpy()
 
+# %% ../nbs/06_latent.ipynb #10a6e3d0
 def decode_images(
     vae:VAE,            # a trained model
     z,                  # latents (..., D)
@@ -45,7 +47,7 @@ def decode_images(
     "Decode latents of any leading shape: uint8 (..., H, W, 3)."
     return np.concatenate(list(decode_batches(vae, z, batch_size))).reshape(*z.shape[:-1], vae.size, vae.size, 3)
 
-# %% ../nbs/06_latent.ipynb #3d7b60ab
+# %% ../nbs/06_latent.ipynb #225257dd
 def lerp(
     z0, z1, # latents (..., D), the two ends
     t,      # positions (T,), 0 at z0 and 1 at z1
@@ -54,7 +56,7 @@ def lerp(
     t = torch.as_tensor(t, dtype=z0.dtype, device=z0.device)[:, None]
     return (1 - t)*z0[..., None, :] + t*z1[..., None, :]
 
-# %% ../nbs/06_latent.ipynb #9c491180
+# %% ../nbs/06_latent.ipynb #d5b03ffe
 def slerp(
     z0, z1, # latents (..., D), the two ends
     t,      # positions (T,), 0 at z0 and 1 at z1
@@ -68,7 +70,7 @@ def slerp(
     path = ((1 - t)*angle).sin()/sine * a + (t*angle).sin()/sine * b
     return torch.where(sine.abs() < 1e-6, (1 - t)*a + t*b, path).to(z0.dtype)
 
-# %% ../nbs/06_latent.ipynb #dea474f6
+# %% ../nbs/06_latent.ipynb #d7e7b0a5
 PATHS = {'lerp': lerp, 'slerp': slerp}  # ways from one latent to another, by name
 
 def interpolate(
@@ -84,7 +86,7 @@ def interpolate(
     z = PATHS[path](za, zb, torch.linspace(0, 1, steps))
     return z[0] if one else z
 
-# %% ../nbs/06_latent.ipynb #87c4ec2d
+# %% ../nbs/06_latent.ipynb #f731b735
 EASES = {'linear': lambda t: t, 'smooth': lambda t: (1 - torch.cos(math.pi*t))/2}   # how the position follows the time, by name
 
 def morph_frames(
@@ -97,6 +99,7 @@ def morph_frames(
     "A film from one face to another: uint8 (frames, H, W, 3)."
     return morph_clips(vae, xa[None], xb[None], frames, path, ease)[0]
 
+# %% ../nbs/06_latent.ipynb #507c771d
 def morph_clips(
     vae:VAE,                # a trained model
     xa, xb,                 # images (N, 3, H, W): N pairs of faces
@@ -109,7 +112,7 @@ def morph_clips(
     t = EASES[ease](torch.linspace(0, 1, frames))
     return decode_images(vae, PATHS[path](encode_batches(vae, xa), encode_batches(vae, xb), t))
 
-# %% ../nbs/06_latent.ipynb #5d5b92e5
+# %% ../nbs/06_latent.ipynb #8f845489
 @torch.no_grad()
 def dimension_kl(
     vae:VAE,            # a trained model
@@ -119,7 +122,7 @@ def dimension_kl(
     "Average KL of each latent dimension over these images, nats, (D,)."
     return torch.cat([kl_per_dimension(*vae.encoder(b.to(vae.device))).cpu() for b in x.split(batch_size)]).mean(0)
 
-# %% ../nbs/06_latent.ipynb #bbbf6bbd
+# %% ../nbs/06_latent.ipynb #e00cf196
 def traverse(
     z,              # (D,) the latent to start from
     dims,           # which dimensions, in the order of the rows

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch.distributions import Bernoulli, Independent, Normal
 
-# %% ../nbs/03_loss.ipynb #3c96120f
+# %% ../nbs/03_loss.ipynb #b648d672
 def standard_normal(
     dim:int,        # D, the number of latent dimensions
     device=None,    # where its samples are to live
@@ -21,7 +21,7 @@ def standard_normal(
     zero = torch.zeros(dim, device=device)
     return Independent(Normal(zero, torch.ones_like(zero)), 1)
 
-# %% ../nbs/03_loss.ipynb #0279ac41
+# %% ../nbs/03_loss.ipynb #1cb0ce92
 def posterior(
     mean,   # (B, D) means
     logvar, # (B, D) logarithms of the variances
@@ -29,7 +29,7 @@ def posterior(
     "The posterior q(z|x): a normal with diagonal covariance, (B, D) numbers each with its own spread."
     return Normal(mean, (logvar/2).exp())
 
-# %% ../nbs/03_loss.ipynb #7467793e
+# %% ../nbs/03_loss.ipynb #3bbc0013
 def reparameterize(
     mean,           # (B, D)
     logvar,         # (B, D)
@@ -40,14 +40,14 @@ def reparameterize(
     noise = torch.randn(n, *mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
     return mean + (logvar/2).exp() * noise
 
-# %% ../nbs/03_loss.ipynb #0f855a24
+# %% ../nbs/03_loss.ipynb #dd702fa1
 def bernoulli_likelihood(
     logits, # (..., 3, H, W) the decoder's output
 ) -> Independent:
     "The likelihood p(x|z): one Bernoulli per pixel and channel; `.mean` is the image, `.log_prob(x)` one number per image."
     return Independent(Bernoulli(logits=logits, validate_args=False), 3, validate_args=False)
 
-# %% ../nbs/03_loss.ipynb #770a60fe
+# %% ../nbs/03_loss.ipynb #af124169
 def kl_per_dimension(
     mean,   # (B, D)
     logvar, # (B, D)
@@ -55,6 +55,7 @@ def kl_per_dimension(
     "KL divergence from q(z|x) to the standard normal, in nats, for each latent dimension: (B, D)."
     return (mean**2 + torch.expm1(logvar) - logvar) / 2     # expm1(l) = exp(l) - 1 without losing digits near 0
 
+# %% ../nbs/03_loss.ipynb #7cf41944
 def kl_to_standard_normal(
     mean,   # (B, D)
     logvar, # (B, D)
@@ -62,7 +63,7 @@ def kl_to_standard_normal(
     "KL divergence from q(z|x) to the prior, in nats per image: (B,)."
     return kl_per_dimension(mean, logvar).sum(-1)
 
-# %% ../nbs/03_loss.ipynb #20326c87
+# %% ../nbs/03_loss.ipynb #644cbda0
 class Elbo(NamedTuple):
     "The two terms of the evidence lower bound, in nats per image."
     reconstruction: torch.Tensor    # (B,) E_q[log p(x|z)], by Monte Carlo
@@ -79,7 +80,7 @@ class Elbo(NamedTuple):
         "What training minimises: the mean over the batch of -(reconstruction - beta * KL)."
         return -(self.reconstruction - beta*self.kl).mean()
 
-# %% ../nbs/03_loss.ipynb #6c3be3a4
+# %% ../nbs/03_loss.ipynb #baf8d260
 def elbo(
     x,              # (B, 3, H, W) images in [0, 1]
     mean,           # (B, D) posterior means

@@ -15,7 +15,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from .core import FacesError, atomic_path, check_choice, check_range, pick_device, seeded
 from .loss import Elbo, bernoulli_likelihood, elbo, posterior, standard_normal
 
-# %% ../nbs/04_model.ipynb #795cea53
+# %% ../nbs/04_model.ipynb #62b3a9e4
 def down_block(
     c_in:int,   # channels that come in
     c_out:int,  # channels that go out
@@ -23,7 +23,7 @@ def down_block(
     "Halve height and width: Conv 4×4 stride 2 → BatchNorm → LeakyReLU."
     return nn.Sequential(nn.Conv2d(c_in, c_out, 4, stride=2, padding=1), nn.BatchNorm2d(c_out), nn.LeakyReLU(0.01))
 
-# %% ../nbs/04_model.ipynb #62dd172c
+# %% ../nbs/04_model.ipynb #eb2c464e
 class Encoder(nn.Module):
     "Images (B, 3, H, W) to the mean and the log-variance of q(z|x), each (B, D)."
     def __init__(self,
@@ -41,7 +41,7 @@ class Encoder(nn.Module):
         features = self.blocks(x).flatten(1)
         return self.mean(features), self.logvar(features)
 
-# %% ../nbs/04_model.ipynb #cc33184d
+# %% ../nbs/04_model.ipynb #887140bb
 def up_block(
     c_in:int,   # channels that come in
     c_out:int,  # channels that go out
@@ -49,7 +49,7 @@ def up_block(
     "Double height and width: ConvTranspose 4×4 stride 2 → BatchNorm → LeakyReLU."
     return nn.Sequential(nn.ConvTranspose2d(c_in, c_out, 4, stride=2, padding=1), nn.BatchNorm2d(c_out), nn.LeakyReLU(0.01))
 
-# %% ../nbs/04_model.ipynb #9fd207dd
+# %% ../nbs/04_model.ipynb #31781ece
 class Decoder(nn.Module):
     "Latents (B, D) to the logits of p(x|z), (B, 3, H, W)."
     def __init__(self,
@@ -67,22 +67,22 @@ class Decoder(nn.Module):
     def forward(self, z):
         return self.end(self.blocks(self.start(z)))
 
-# %% ../nbs/04_model.ipynb #5a178763
+# %% ../nbs/04_model.ipynb #c58e5849
 SIZES = 32, 64, 128, 256    # image sizes in pixels that a model can be built for
 
 def default_channels(
-    size:int,   # image size in pixels, one of `SIZES`
+    size:int,   # image size in pixels, one of SIZES
 ) -> tuple:
     "Channels of the reference network at that size: 32, 64, 128 …, as many as lead to a 4×4 feature map."
     return tuple(min(32 * 2**i, 512) for i in range(int(math.log2(size)) - 2))
 
-# %% ../nbs/04_model.ipynb #40a27edc
+# %% ../nbs/04_model.ipynb #fa64c45c
 class VAE(nn.Module, PyTorchModelHubMixin, library_name='vae_faces', tags=['vae', 'faces'], license='apache-2.0'):
     "A variational autoencoder for square RGB images."
     def __init__(self,
-        size:int=64,                # image height and width in pixels, one of `SIZES`
+        size:int=64,                # image height and width in pixels, one of SIZES
         latent:int=128,             # D, the number of latent dimensions, 1 to 4096
-        channels=None,              # encoder channels, one per halving; `default_channels(size)` if `None`
+        channels=None,              # encoder channels, one per halving; default_channels(size) if `None`
         likelihood:str='bernoulli', # what the decoder's output parameterises
     ):
         super().__init__()
@@ -111,7 +111,7 @@ class VAE(nn.Module, PyTorchModelHubMixin, library_name='vae_faces', tags=['vae'
 # %% ../nbs/04_model.ipynb #8f6b6e6f
 from fastcore.basics import patch
 
-# %% ../nbs/04_model.ipynb #3f633042
+# %% ../nbs/04_model.ipynb #971d7a8f
 @patch
 def encode(self:VAE,
     x,  # (B, 3, H, W) images in [0, 1]
@@ -119,6 +119,7 @@ def encode(self:VAE,
     "The posterior q(z|x), a `torch.distributions.Normal` over (B, D)."
     return posterior(*self.encoder(x))
 
+# %% ../nbs/04_model.ipynb #2ab15c75
 @patch
 def decode(self:VAE,
     z,  # (B, D) latents
@@ -126,6 +127,7 @@ def decode(self:VAE,
     "The likelihood p(x|z); its `.mean` is the image, (B, 3, H, W) in [0, 1]."
     return bernoulli_likelihood(self.decoder(z))
 
+# %% ../nbs/04_model.ipynb #4b79b8a0
 @patch
 def elbo(self:VAE,
     x,              # (B, 3, H, W) images in [0, 1]
@@ -135,7 +137,7 @@ def elbo(self:VAE,
     "The two terms of the evidence lower bound, nats per image, each (B,)."
     return elbo(x, *self.encoder(x), self.decode, samples, generator)
 
-# %% ../nbs/04_model.ipynb #5978df6e
+# %% ../nbs/04_model.ipynb #d8547a9a
 @patch
 @torch.no_grad()
 def reconstruct(self:VAE,
@@ -144,6 +146,7 @@ def reconstruct(self:VAE,
     "The images as the model sees them: the likelihood's mean at the posterior's mean, (B, 3, H, W)."
     return self.decode(self.encode(x).mean).mean
 
+# %% ../nbs/04_model.ipynb #d71c3f2a
 @patch
 @torch.no_grad()
 def sample(self:VAE,
@@ -156,13 +159,13 @@ def sample(self:VAE,
     z = torch.randn(n, self.latent, generator=generator, device=device)
     return self.decode(temperature*z.to(self.device)).mean
 
-# %% ../nbs/04_model.ipynb #bed3d003
+# %% ../nbs/04_model.ipynb #464d3b8e
 @patch(as_prop=True)
 def n_parameters(self:VAE) -> int:
     "Number of trainable parameters."
     return sum(p.numel() for p in self.parameters())
 
-# %% ../nbs/04_model.ipynb #1d1ee73a
+# %% ../nbs/04_model.ipynb #228bcc42
 def save_weights(
     model,  # the network whose weights to save
     path,   # a .safetensors file
@@ -174,6 +177,7 @@ def save_weights(
     state = {name: smaller(value.detach().cpu().contiguous()) for name, value in model.state_dict().items()}
     with atomic_path(path) as temporary: save_file(state, temporary, metadata={'format': 'pt'})
 
+# %% ../nbs/04_model.ipynb #03598821
 def save_config(
     model,  # the network whose configuration to save
     path,   # a .json file
@@ -186,7 +190,7 @@ def _save_pretrained(self:VAE, save_directory:Path):
     save_weights(self, Path(save_directory)/'model.safetensors')
     save_config(self, Path(save_directory)/'config.json')
 
-# %% ../nbs/04_model.ipynb #bc37efad
+# %% ../nbs/04_model.ipynb #766358e7
 def read_config(
     path,   # a config.json
 ) -> dict:
@@ -202,7 +206,7 @@ def read_config(
     if not all(type(c) is int for c in config['channels']): raise FacesError(f"'{path}': 'channels' should be whole numbers")
     return {key: config[key] for key in keys}
 
-# %% ../nbs/04_model.ipynb #82a2e36a
+# %% ../nbs/04_model.ipynb #e2beca19
 def read_weights(
     model,  # the network to fill
     path,   # a model.safetensors
@@ -220,16 +224,16 @@ def read_weights(
     if not all(value.isfinite().all() for value in state.values()): raise FacesError(f"'{path}' holds weights that are not finite numbers")
     model.load_state_dict(state)
 
-# %% ../nbs/04_model.ipynb #7727422f
+# %% ../nbs/04_model.ipynb #505b499a
 WEIGHTS = Path(importlib.util.find_spec('vae_faces').origin).parent/'weights'   # models that come with the package
 
 def bundled() -> list:
     "Names of the models that come with the package and load without a network."
     return sorted(f.name for f in WEIGHTS.iterdir() if f.is_dir()) if WEIGHTS.is_dir() else []
 
-# %% ../nbs/04_model.ipynb #4a7f7ba4
+# %% ../nbs/04_model.ipynb #3a802c07
 def find_pretrained(
-    name,       # folder, a name in `bundled()`, or 'owner/model' on the Hugging Face Hub
+    name,       # folder, a name in bundled(), or 'owner/model' on the Hugging Face Hub
     **hub_args, # revision, token, cache_dir … of `huggingface_hub.snapshot_download`
 ) -> Path:
     "The folder that holds that model, downloaded if it is on the Hub."
@@ -244,10 +248,10 @@ def find_pretrained(
     except Exception as e:
         raise FacesError(f"there is no folder '{name}' here, and the Hugging Face Hub gave none of that name: {type(e).__name__}") from e
 
-# %% ../nbs/04_model.ipynb #30ff5a17
+# %% ../nbs/04_model.ipynb #b3e54a76
 @patch(cls_method=True)
 def from_pretrained(cls:VAE,
-    name,           # run folder, folder of `save_pretrained`, name in `bundled()`, or 'owner/model' on the Hugging Face Hub
+    name,           # run folder, folder of `save_pretrained`, name in bundled(), or 'owner/model' on the Hugging Face Hub
     device='cpu',   # where to put it; 'auto' for the fastest device here
     **hub_args,     # revision, token, cache_dir … for a model on the Hub
 ) -> VAE:

@@ -16,7 +16,7 @@ import numpy as np, torch
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 from .core import FacesError, atomic_path, check_range
 
-# %% ../nbs/00_show.ipynb #d06ea0b8
+# %% ../nbs/00_show.ipynb #6c5d72e7
 def to_uint8(
     images,     # float `(B, 3, H, W)` or `(B, 1, H, W)` in [0, 1], or uint8 `(B, H, W, 3)` or `(B, H, W, 1)`; one image may leave out B; a PIL image; a list of these
 ) -> np.ndarray:  # `(B, H, W, 3)`
@@ -47,7 +47,7 @@ def _same_size(batches):
     if len(sizes) > 1: raise FacesError(f'images must all have one size, not {" and ".join(f"{w}×{h}" for h, w in sorted(sizes)[:2])}')
     return np.concatenate(batches)
 
-# %% ../nbs/00_show.ipynb #a60afa86
+# %% ../nbs/00_show.ipynb #7b14e477
 def grid_frames(
     clips,                  # N clips of T frames each: `(N, T, H, W, 3)` uint8 or `(N, T, 3, H, W)` float in [0, 1], or an iterable of clips
     cols:int=None,          # tiles in a row; `None` for a near-square grid
@@ -81,9 +81,9 @@ def _colour(name):
     try: return ImageColor.getrgb(name)[:3]
     except (ValueError, AttributeError): raise FacesError(f"there is no colour '{name}': use a CSS name such as white, or #rrggbb") from None
 
-# %% ../nbs/00_show.ipynb #e958a7c0
+# %% ../nbs/00_show.ipynb #768baaf5
 def image_grid(
-    images,                 # images as in `to_uint8`
+    images,                 # images as in to_uint8
     cols:int=None,          # tiles in a row; `None` for a near-square grid
     padding:int=2,          # pixels between tiles and around them
     background='black',     # any CSS colour name or '#rrggbb'
@@ -92,16 +92,16 @@ def image_grid(
     "One picture of many images, in reading order."
     return Image.fromarray(grid_frames(to_uint8(images)[:, None], cols, padding, background, scale)[0])
 
-# %% ../nbs/00_show.ipynb #e9f5ca94
+# %% ../nbs/00_show.ipynb #a34cc1ce
 def _text_colour(background):
     "'black' or 'white', whichever contrasts more with `background` (bytes)."
     linear = [c/12.92 if c <= .04045 else ((c + .055)/1.055)**2.4 for c in (b/255 for b in background)]
     luminance = sum(weight*c for weight, c in zip((.2126, .7152, .0722), linear))
     return 'black' if luminance > .179 else 'white'
 
-# %% ../nbs/00_show.ipynb #a2c6bcd2
+# %% ../nbs/00_show.ipynb #b8ad5ebf
 def labelled_rows(
-    rows:dict,              # name -> images as in `to_uint8`; the names are written at the left
+    rows:dict,              # name -> images as in to_uint8; the names are written at the left
     padding:int=2,          # pixels between tiles and around them
     background='white',     # any CSS colour name or '#rrggbb'; the text is black or white, whichever contrasts more
     scale:int=1,            # each pixel of a tile becomes `scale` × `scale`
@@ -129,9 +129,9 @@ def _font(size):
     import matplotlib
     return ImageFont.truetype(str(Path(matplotlib.get_data_path())/'fonts'/'ttf'/'DejaVuSans.ttf'), size)
 
-# %% ../nbs/00_show.ipynb #688a13e2
+# %% ../nbs/00_show.ipynb #f941afe6
 def save_image(
-    image,  # a PIL image, or one image as in `to_uint8`
+    image,  # a PIL image, or one image as in to_uint8
     path,   # ends in .png, .jpg, .jpeg or .webp
 ) -> Path:
     "Write a picture in the format that the suffix names."
@@ -155,7 +155,7 @@ def _suffix(path, known):
     if suffix in known: return suffix
     raise FacesError(f"cannot tell the format of '{path}': the name must end in {', '.join(known[:-1])} or {known[-1]}")
 
-# %% ../nbs/00_show.ipynb #f736d4ab
+# %% ../nbs/00_show.ipynb #cff48516
 def _stream(frames, pingpong=False):
     "Yield frames one by one as `(H, W, 3)` bytes of one size."
     if pingpong:
@@ -170,7 +170,7 @@ def _stream(frames, pingpong=False):
         yield frame[0]
     if size is None: raise FacesError('there are no frames')
 
-# %% ../nbs/00_show.ipynb #b2b17023
+# %% ../nbs/00_show.ipynb #cfca15fa
 def _delays(
     n,      # frames
     fps,    # frames per second
@@ -179,14 +179,14 @@ def _delays(
     "Whole-unit delays whose sum is right to within half a unit."
     return np.diff(np.round(np.arange(n + 1)*unit/fps)).astype(int).tolist()
 
-# %% ../nbs/00_show.ipynb #8a2d0b07
+# %% ../nbs/00_show.ipynb #6d7ac155
 def _sample(frames, pixels=1 << 17):
     "About `pixels` pixels drawn from all frames alike, as a picture one pixel high."
     each = max(1, pixels//len(frames))
     rng = np.random.default_rng(0)
     return Image.fromarray(np.concatenate([f.reshape(-1, 3)[rng.integers(0, f.shape[0]*f.shape[1], each)] for f in frames])[None])
 
-# %% ../nbs/00_show.ipynb #7e46d8ad
+# %% ../nbs/00_show.ipynb #664b4075
 def _palette(
     frames,     # list of `(H, W, 3)` uint8
 ) -> np.ndarray:  # `(C, 3)` uint8, C at most 256
@@ -199,7 +199,7 @@ def _palette(
     rest = Image.fromarray(others[None]).quantize(256 - common.sum().item(), Image.Quantize.MEDIANCUT, kmeans=1)
     return np.concatenate([colours[common], np.array(rest.getpalette(), np.uint8).reshape(-1, 3)])
 
-# %% ../nbs/00_show.ipynb #3985001f
+# %% ../nbs/00_show.ipynb #94f5ff43
 def _nearest(
     palette,    # `(C, 3)` uint8
 ) -> np.ndarray:  # `(64, 64, 64)` uint8
@@ -215,7 +215,7 @@ def _indices(frame, nearest):
     "The palette index of every pixel."
     return nearest[tuple(np.moveaxis(frame >> 2, -1, 0))]
 
-# %% ../nbs/00_show.ipynb #c9e7a92f
+# %% ../nbs/00_show.ipynb #ab22ec7a
 def _write_gif(frames, file, fps, loop):
     frames = list(frames)
     palette = _palette(frames)
@@ -234,7 +234,7 @@ def _write_webp(frames, file, fps, loop):
     _save(images[0], file, save_all=True, append_images=images[1:], duration=_delays(len(images), fps, 1000),
           loop=0 if loop else 1, quality=90, method=4)
 
-# %% ../nbs/00_show.ipynb #a65e5130
+# %% ../nbs/00_show.ipynb #767fd3c1
 _h264 = ['-crf', '16', '-movflags', '+faststart',
          '-vf', 'scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int,'
                 'setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709',        # the filter that ffmpeg 9 listens to
@@ -255,7 +255,7 @@ def _write_mp4(frames, file, fps, loop):
             except OSError as error: raise FacesError(f'ffmpeg stopped: {str(error).splitlines()[0]}') from error
     if not file.stat().st_size: raise FacesError('ffmpeg wrote nothing: its own message is above')
 
-# %% ../nbs/00_show.ipynb #25341027
+# %% ../nbs/00_show.ipynb #ec69c7fe
 _formats = {'.gif': (_write_gif, 50), '.mp4': (_write_mp4, 240), '.webp': (_write_webp, 90)}    # suffix -> writer, most frames per second
 
 def save_animation(
@@ -274,9 +274,9 @@ def save_animation(
         write(_stream(frames, pingpong), temporary, float(fps), loop)
     return Path(path)
 
-# %% ../nbs/00_show.ipynb #fc60079f
+# %% ../nbs/00_show.ipynb #8f1fd52b
 def show_animation(
-    frames,                 # frames as in `save_animation`
+    frames,                 # frames as in save_animation
     fps:float=30,           # frames per second, at most 50
     loop:bool=True,         # play for ever, or once
     pingpong:bool=False,    # play forward, then backward
@@ -290,7 +290,7 @@ def show_animation(
     width = int.from_bytes(data[6:8], 'little')*scale
     return HTML(f'<img src="data:image/gif;base64,{base64.b64encode(data).decode()}" width="{width}" style="image-rendering: pixelated" alt="animation">')
 
-# %% ../nbs/00_show.ipynb #935c4397
+# %% ../nbs/00_show.ipynb #8571f863
 def _columns(history):
     "A history in either form, as arrays of numbers; what is missing becomes NaN."
     if not hasattr(history, 'keys'):
@@ -306,7 +306,7 @@ def _columns(history):
 
 def _number(value): return float('nan') if value is None or value == '' else float(value)
 
-# %% ../nbs/00_show.ipynb #75115bd6
+# %% ../nbs/00_show.ipynb #f9d2bca9
 def plot_history(
     history,            # a list of rows (dicts), or columns: a dict of lists or a data frame; `epoch`, `train_elbo`, `train_reconstruction`, `train_kl`, and `valid_…` where measured
     title:str=None,     # written above the curves

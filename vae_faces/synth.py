@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from .core import FacesError, check_range, check_choice
 
-# %% ../nbs/01_synth.ipynb #615e56f1
+# %% ../nbs/01_synth.ipynb #cad615dd
 U64 = np.uint64
 
 def splitmix64(
@@ -39,7 +39,7 @@ def splitmix64(
     v = (v ^ (v >> U64(27))) * U64(0x94D049BB133111EB)
     return v ^ (v >> U64(31))
 
-# %% ../nbs/01_synth.ipynb #f7b9412c
+# %% ../nbs/01_synth.ipynb #4f89e0dc
 def uniform(
     index:np.ndarray,   # which faces, unsigned 64-bit integers
     seed:int,           # which data set
@@ -50,7 +50,7 @@ def uniform(
     for byte in name.encode(): key = splitmix64(key ^ U64(byte))
     return (splitmix64(splitmix64(index ^ key) + key) >> U64(40)).astype(np.float64) * 2.**-24
 
-# %% ../nbs/01_synth.ipynb #f4494955
+# %% ../nbs/01_synth.ipynb #b70529e9
 @dataclass(frozen=True)
 class Factor:
     "The range of one factor and what it means."
@@ -74,7 +74,7 @@ PERSON = dict(
     light         = Factor(.3, 1, 'strength of the light against its surroundings'),
 )
 
-# %% ../nbs/01_synth.ipynb #f08244fd
+# %% ../nbs/01_synth.ipynb #9ba44f0b
 HAIR = dict(
     hair          = Factor(0, 1, 'how much of the scalp has hair: none below 0.1, receding up to 1'),
     hair_length   = Factor(0, 1, 'from cropped to below the shoulders'),
@@ -109,7 +109,7 @@ FEATURES = dict(
     wrinkles      = Factor(0, 1, 'lines on the forehead, the cheeks and around the eyes'),
 )
 
-# %% ../nbs/01_synth.ipynb #ae2133c3
+# %% ../nbs/01_synth.ipynb #2c6bf29d
 OUTFIT = dict(
     glasses       = Factor(0, 1, 'eyeglasses, drawn above 0.5'),
     glasses_shape = Factor(0, 1, 'from round to square'),
@@ -131,7 +131,7 @@ OUTFIT = dict(
 )
 FACTORS = PERSON | HAIR | FEATURES | OUTFIT
 
-# %% ../nbs/01_synth.ipynb #f517a055
+# %% ../nbs/01_synth.ipynb #8e043836
 class Draw:
     "Draws for one batch of faces; every number is a hash of (seed, index, name)."
     def __init__(self, index, seed): self.index, self.seed = index, seed
@@ -148,7 +148,7 @@ class Draw:
         "Uniform in the interval `this` with probability `chance`, otherwise in `that`."
         return np.where(self.yes(name, chance), self.flat(name, *this), self.flat(name, *that))
 
-# %% ../nbs/01_synth.ipynb #433caf4b
+# %% ../nbs/01_synth.ipynb #82a15622
 def draw_person(d):
     "Who it is, how the head is held and lit: the causes of much that follows."
     p, age = d.flat('presentation'), d.bell('age', -.25, 1.1)
@@ -159,6 +159,7 @@ def draw_person(d):
         skin_tone=d.flat('skin_tone'), blush=.55-.4*p+d.bell('blush', -.3, .3),
         light_x=d.flat('light_x', -1, 1), light_y=d.bell('light_y', -1, .2), light=d.bell('light', .3, 1))
 
+# %% ../nbs/01_synth.ipynb #ca162811
 def draw_hair(d, f):
     "Hair of the head, brows and beard, given the person."
     p, age, tone = f['presentation'], f['age'], f['skin_tone']
@@ -177,7 +178,7 @@ def draw_hair(d, f):
         brow_height=d.bell('brow_height', -1, 1), brow_thick=.7+.45*p+d.bell('brow_thick', -.3, .3), brow_arch=.5-p+d.bell('brow_arch', -.7, .7),
         beard=beard, mustache=d.either('mustache', np.where(beard > .3, .8, .22*manly), (.5, 1), (0, .08)))
 
-# %% ../nbs/01_synth.ipynb #e026ba01
+# %% ../nbs/01_synth.ipynb #333c57fa
 def draw_features(d, f):
     "Eyes, nose, mouth and expression, given the person."
     p, age, tone = f['presentation'], f['age'], f['skin_tone']
@@ -191,6 +192,7 @@ def draw_features(d, f):
         lipstick=np.where(p < .5, d.flat('lipstick', -.2, 1), 0), lip_hue=d.flat('lip_hue'),
         wrinkles=(1.5*age-.5).clip(0)+d.bell('wrinkles', -.1, .1))
 
+# %% ../nbs/01_synth.ipynb #52755e02
 def draw_outfit(d, f):
     "What is worn, and the background."
     p, age = f['presentation'], f['age']
@@ -202,7 +204,7 @@ def draw_outfit(d, f):
         back_turn=d.flat('back_turn', -1, 1), back_spots=d.flat('back_spots', -.6, 1),
         **{k: d.flat(k) for k in ('glasses_shape', 'glasses_color', 'hat_kind', 'hat_hue', 'metal', 'cloth_hue', 'cloth_light', 'back_hue', 'back_light')})
 
-# %% ../nbs/01_synth.ipynb #3f547d08
+# %% ../nbs/01_synth.ipynb #6fa7996d
 def as_index(index) -> np.ndarray:
     "Face numbers as unsigned 64-bit integers; `FacesError` if one is not a whole number of at least 0."
     if isinstance(index, torch.Tensor): index = index.cpu().numpy()
@@ -212,6 +214,7 @@ def as_index(index) -> np.ndarray:
     check_range('the number of a face', int(index.min()), 0)
     return index.astype(U64)
 
+# %% ../nbs/01_synth.ipynb #8dea2bdf
 def toy_factors(
     index,      # numbers of the faces: an int, a range, a sequence or a tensor
     seed:int=0, # which endless data set
@@ -223,40 +226,45 @@ def toy_factors(
     f = f | draw_hair(d, f) | draw_features(d, f) | draw_outfit(d, f)
     return {k: torch.from_numpy(f[k].clip(v.low, v.high).astype(np.float32)) for k, v in FACTORS.items()}
 
-# %% ../nbs/01_synth.ipynb #f99df995
+# %% ../nbs/01_synth.ipynb #fd55e0df
 def smooth(a):
     "The smooth step 3a² - 2a³ of `a` clamped to [0, 1]."
     a = a.clamp(0, 1)
     return a*a*(3-2*a)
 
+# %% ../nbs/01_synth.ipynb #a17c1736
 def cover(d, p):
     "Share of each pixel inside a shape, from its signed distance `d` and the width `p` of the edge, a pixel or more."
     return smooth(d*(-1/(1.5*p)) + .5)
 
+# %% ../nbs/01_synth.ipynb #af95e7c8
 def ramp(v, low, high):
     "0 below `low`, 1 above `high`, smooth in between."
     return smooth((v-low)*(1/(high-low)))
 
-# %% ../nbs/01_synth.ipynb #f428cb66
+# %% ../nbs/01_synth.ipynb #522c8e81
 def blob(u, v=0.):
     "A soft spot of radius 1 around (0, 0), exactly 0 outside."
     a = (1-u*u-v*v).clamp(min=0)
     return a*a
 
+# %% ../nbs/01_synth.ipynb #2a306457
 def wave(u):
     "A wave of period 1 between -1 and 1, close to sin(2πu)."
     u = u-torch.round(u)
     return u*(8-16*u.abs())
 
-# %% ../nbs/01_synth.ipynb #952cfa63
+# %% ../nbs/01_synth.ipynb #5336aea6
 def mix(a, b, w):
     "The colour that is `a` where `w` is 0 and `b` where it is 1."
     return tuple(x+(y-x)*w for x, y in zip(a, b))
 
+# %% ../nbs/01_synth.ipynb #7298152a
 def scaled(colour, k):
     "A colour made darker or lighter."
     return tuple(x*k for x in colour)
 
+# %% ../nbs/01_synth.ipynb #d07c929e
 def palette(v, stops):
     "A colour for each face: linear between equally spaced stops, from the first at 0 to the last at 1."
     v = v.clamp(0, 1)*(len(stops)-1)
@@ -270,7 +278,7 @@ IRISES = ((.20,.11,.06), (.36,.21,.10), (.46,.36,.16), (.36,.46,.28), (.34,.52,.
 LIPSTICKS = ((.74,.12,.18), (.70,.20,.32), (.82,.30,.36), (.62,.12,.20))
 FRAMES = ((.05,.05,.06), (.12,.10,.10), (.40,.22,.11), (.62,.50,.30), (.70,.71,.74))
 
-# %% ../nbs/01_synth.ipynb #b60892a7
+# %% ../nbs/01_synth.ipynb #a07e7439
 PARTS = tuple('skin nose eye_g l_eye r_eye l_brow r_brow l_ear r_ear mouth u_lip l_lip hair hat ear_r neck_l neck cloth'.split())
 CODE = {name: k for k, name in enumerate(PARTS, 1)}     # in the part map; 0 is the background
 
@@ -290,7 +298,7 @@ class Scene:
         self.x, self.y = c[None, None, :], (c+DOWN)[None, :, None]
         self.part = torch.zeros(len(v), size, size, dtype=torch.uint8, device=v.device) if masks else None
 
-# %% ../nbs/01_synth.ipynb #de6f3ca0
+# %% ../nbs/01_synth.ipynb #f26a9309
 class Window:
     "A rectangle of a scene: views of its fields, and a brush."
     def __init__(self, s, top=-1., bottom=1., left=-1., right=1.):
@@ -318,7 +326,7 @@ class Window:
         self.label(a, f'l_{part}', side < 0)
         self.label(a, f'r_{part}', side >= 0)
 
-# %% ../nbs/01_synth.ipynb #4bc34c26
+# %% ../nbs/01_synth.ipynb #8dc8021f
 HALF_WIDTH, HALF_HEIGHT, MIDDLE = .455, .69, -.05
 
 def place_head(s):
@@ -342,6 +350,7 @@ def place_head(s):
     s.shade = 1 + (s.q*f.light_x*1.2 + s.t*(f.light_y*.8) + s.z*light_z - .95)*(.50*f.light)
     s.inhead = cover((s.r-1)*.52, s.p)
 
+# %% ../nbs/01_synth.ipynb #ddad6e01
 def mix_colours(s):
     "The colours of skin and hair; hair goes from pigment over red to grey."
     f = s.f
@@ -349,7 +358,7 @@ def mix_colours(s):
     pigment = mix(palette(f.hair_dark, HAIRS), (.55, .20, .08), f.hair_red*.7*(1-.7*f.hair_dark))
     s.hair = mix(pigment, (.74, .74, .75), f.hair_gray*.92)
 
-# %% ../nbs/01_synth.ipynb #3555efb2
+# %% ../nbs/01_synth.ipynb #947b84ca
 def background(s):
     "A coloured wall, unevenly lit."
     f = s.f
@@ -361,19 +370,22 @@ def background(s):
         k = k+blob((s.x-u)/r, (s.y-v)/r)*(f.back_spots*(.32 if n % 2 else -.19))
     s.rgb = [(c*k).clamp(0, 1) for c in base]
 
-# %% ../nbs/01_synth.ipynb #70b96efe
+# %% ../nbs/01_synth.ipynb #e9f1a530
 def has_hair(s):
     "1 for a head with hair, 0 for a bald one."
     return (s.f.hair*10-1).clamp(0, 1)
 
+# %% ../nbs/01_synth.ipynb #3d20420d
 def hair_rise(s):
     "How far the hair stands off the skull; little under a hat."
     return (.05+.11*s.f.hair_volume+.05*s.f.hair_curl)*(1-.75*(s.f.hat > .5))
 
+# %% ../nbs/01_synth.ipynb #367d92a2
 def is_long(s):
     "0 for short hair, 1 for hair that falls beside the face."
     return ((s.f.hair_length-.33)*8).clamp(0, 1)
 
+# %% ../nbs/01_synth.ipynb #283c616f
 def strands(w, along, across, fine):
     "Light and dark streaks that run `along` and vary `across`, faded out where they are finer than pixels."
     warp, out = wave(along*1.3)*(.04+.25*w.f.hair_curl), 0.
@@ -382,11 +394,12 @@ def strands(w, along, across, fine):
         if strength: out = out + wave(across*(frequency*fine)+warp*(frequency*.5))*strength
     return out
 
+# %% ../nbs/01_synth.ipynb #1407731c
 def dome(t):
     "Squared height on a skull, which is rounder on top than an ellipse."
     return t*t*(.74+.26*t*t)
 
-# %% ../nbs/01_synth.ipynb #de3aa3b4
+# %% ../nbs/01_synth.ipynb #07f47873
 def hair_back(s):
     "The hair behind head and neck: a dome on a curtain."
     f, w, rise, long = s.f, Window(s), hair_rise(s), is_long(s)
@@ -398,13 +411,14 @@ def hair_back(s):
     shade = .62 + .16*w.hx*f.light_x - ramp(w.hy, .1, .9)*.12 + strands(w, w.hy, w.hx, .6)
     w.over(cover(d, s.p)*has_hair(s), scaled(s.hair, shade), 'hair')
 
-# %% ../nbs/01_synth.ipynb #7e084ecc
+# %% ../nbs/01_synth.ipynb #ef0706e2
 def lit(colour, shade):
     "Skin under a given light: red fades least in the shade, and no highlight goes beyond white."
     more = torch.as_tensor(shade-1).clamp(min=0)
     less = shade-1-more
     return tuple(c*(1+less*k+more*(1-c)*1.6) for c, k in zip(colour, (.75, 1, 1.12)))
 
+# %% ../nbs/01_synth.ipynb #69e2ff91
 def neck(s):
     "Neck and throat, under the shadow of the head."
     f, w = s.f, Window(s, .25)
@@ -417,6 +431,7 @@ def neck(s):
     s.body = torch.zeros_like(s.hx)
     s.body[w.at] = a
 
+# %% ../nbs/01_synth.ipynb #2dc2aa01
 def cloth(s):
     "Shoulders under a garment with a round or a pointed neckline."
     f, w = s.f, Window(s, .5)
@@ -436,7 +451,7 @@ def cloth(s):
     w.over(cover((-cut-.022).abs()-.016, s.p)*a*.45, scaled(base, .62))      # the hem
     s.body[w.at] = torch.maximum(s.body[w.at], a)
 
-# %% ../nbs/01_synth.ipynb #d80895de
+# %% ../nbs/01_synth.ipynb #28f267e5
 def necklace(s):
     "A chain with a pendant, or a string of pearls, where there is neck or cloth to lie on."
     f, w = s.f, Window(s, .5, 1, -.5, .5)
@@ -452,6 +467,7 @@ def necklace(s):
     d = (x*x+(y-drop-.025)**2).sqrt()-.028
     w.over(cover(d, s.p)*on*(1-pearls), scaled(metal, 1-d*8+x*f.light_x*4), 'neck_l')
 
+# %% ../nbs/01_synth.ipynb #51b47f80
 def ears(s):
     "Two ears, pushed back by the turn of the head."
     f, w = s.f, Window(s, -.45, .5, -.85, .85)
@@ -463,7 +479,7 @@ def ears(s):
     w.over(a, lit(mix(s.skin, (.80, .42, .35), .10), shade))
     w.label_sides(a, 'ear', x)
 
-# %% ../nbs/01_synth.ipynb #4f26d19d
+# %% ../nbs/01_synth.ipynb #e6d76415
 def relief(s, w):
     "Shading of the face beyond that of an egg: sockets, cheekbones, forehead and chin."
     f, x, y, ax, sh = s.f, w.fx, w.fy, w.fx.abs(), w.shade
@@ -476,6 +492,7 @@ def relief(s, w):
     sh = sh + blob(x/.13, (y-.53)/.09)*.06 - blob(x/.13, (y-.445)/.05)*.13
     return sh - ramp(w.r, .72, 1.02)*.16
 
+# %% ../nbs/01_synth.ipynb #4547075b
 def folds(s, w):
     "Lines from nose to mouth, on the forehead, beside the eyes and below them."
     f, x, y, ax = s.f, w.fx, w.fy, w.fx.abs()
@@ -486,13 +503,14 @@ def folds(s, w):
     lines = lines + blob((wave(y*20+u*(y+.07)*60)-1)/.7)*blob(u/.05)*blob((y+.07)/.06)
     return k + lines*(.22*f.wrinkles) + blob((ax-.17*f.eye_spacing)/.085, (y+.005)/.022)*(.05+.16*f.wrinkles)
 
+# %% ../nbs/01_synth.ipynb #77b4595a
 def head(s):
     "The face without its features, with red in the cheeks."
     f, w = s.f, Window(s, -.95, .95, -.75, .75)
     rosy = blob((w.fx.abs()-.26)/.17, (w.fy-.13)/.14)*(.05+.22*f.blush)*(1-.55*f.skin_tone)
     w.over(w.inhead, mix(lit(s.skin, relief(s, w)-folds(s, w)), (.86, .36, .32), rosy), 'skin')
 
-# %% ../nbs/01_synth.ipynb #379ee3da
+# %% ../nbs/01_synth.ipynb #6301a50e
 def nose(s):
     "Ridge, tip, wings, nostrils, and the shadow underneath."
     f, w = s.f, Window(s, -.45, .6, -.6, .6)
@@ -514,7 +532,7 @@ def nose(s):
     shape = torch.maximum(torch.maximum(ax-half*1.15-.01*tc, -.09-w.fy), y-.045)
     w.label(cover(shape, s.p)*w.inhead, 'nose')
 
-# %% ../nbs/01_synth.ipynb #45eecf9a
+# %% ../nbs/01_synth.ipynb #3cdf840e
 def beard(s):
     "A beard along the jaw, open below the nose; a full one grows beyond the chin. It belongs to the skin."
     f, w = s.f, Window(s, -.2, .95, -.75, .75)
@@ -526,6 +544,7 @@ def beard(s):
     grain = 1+strands(w, y, x*2.2*(1.1-y), 1.)*.8
     w.over(a, scaled(s.hair, .72*grain*w.shade), 'skin')
 
+# %% ../nbs/01_synth.ipynb #9179051e
 def mustache(s):
     "Hair on the upper lip, parted in the middle. It belongs to the skin."
     f, w = s.f, Window(s, 0, .65, -.55, .55)
@@ -538,7 +557,7 @@ def mustache(s):
     grain = strands(w, w.fy, x*1.5+x.abs()*w.fy, 1.)
     w.over(a, scaled(s.hair, (.86+(line-w.fy)*5+grain)*w.shade), 'skin')
 
-# %% ../nbs/01_synth.ipynb #305aef5c
+# %% ../nbs/01_synth.ipynb #622c974f
 def mouth(s):
     "Lips along a curve, what shows between them, and the shadow under the lower lip."
     f, w = s.f, Window(s, .05, .8, -.6, .6)
@@ -562,6 +581,7 @@ def mouth(s):
     w.over(cover(y.abs()-.0055, s.p*1.3)*cover(ends, s.p*1.5)*w.inhead*(1-a)*.62, lit(s.skin, .25))
     w.shadow(blob((u.abs()-1)/.14, y/.026)*.28*w.inhead)
 
+# %% ../nbs/01_synth.ipynb #f00d3823
 def between_lips(s, w, u, y, gap, a):
     "Teeth and tongue in the open mouth, whose coverage is `a`."
     w.over(a, (.23, .06, .06), 'mouth')
@@ -570,7 +590,7 @@ def between_lips(s, w, u, y, gap, a):
     w.over(a*teeth, scaled((.95, .93, .89), (1-.35*u*u)*lines*(1+y*2.5)))
     w.over(a*blob(u/.75, (y-gap*1.3)/.03)*(1-teeth)*.8, (.72, .32, .32))
 
-# %% ../nbs/01_synth.ipynb #9f4ebac5
+# %% ../nbs/01_synth.ipynb #e1bdc2dd
 def eyes(s):
     "Almonds between two lids, with iris, lashes, crease and tear duct."
     f, w = s.f, Window(s, -.5, .36, -.72, .72)
@@ -595,6 +615,7 @@ def eyes(s):
     w.over(lower*w.inhead*.38, lit(s.skin, .35))
     w.over(blob((u+.93)/.14, (y-.002)/.014)*a*.6, (.82, .48, .44))
 
+# %% ../nbs/01_synth.ipynb #4bdc563b
 def iris(s, w, x, y, side, a):
     "Iris, pupil and highlights within the eye, whose coverage is `a`; `x` runs left to right in both eyes."
     f, lamp = s.f, s.f.light_x.sign()
@@ -608,7 +629,7 @@ def iris(s, w, x, y, side, a):
     w.over(disc(((u-.30*lamp)**2+(v+.36)**2).sqrt(), .26)*a*.95, (1., 1., 1.))
     w.over(disc(((u+.32*lamp)**2+(v-.38)**2).sqrt(), .14, s.p*1.2)*disc(r, 1.)*a*.35, (1., 1., 1.))
 
-# %% ../nbs/01_synth.ipynb #f1235bdc
+# %% ../nbs/01_synth.ipynb #1ad04255
 def brows(s):
     "Two arcs of hair that thin out to the temples."
     f, w = s.f, Window(s, -.65, .3, -.75, .75)
@@ -620,7 +641,7 @@ def brows(s):
     w.over(a, scaled(mix(s.hair, (.10, .07, .05), .30-.2*f.hair_gray), .80*grain))
     w.label_sides(a, 'brow', w.fx)
 
-# %% ../nbs/01_synth.ipynb #46789e53
+# %% ../nbs/01_synth.ipynb #c847722b
 def hair_locks(s):
     "Long hair that falls beside the face."
     f, w, rise = s.f, Window(s, -.8), hair_rise(s)
@@ -640,7 +661,7 @@ def hair_locks(s):
     w.shadow(blob((inner-near-.015)/.06)*(1-a)*on*(w.hy < end)*ramp(w.hy, -.40, -.15)*.20)
     w.over(a, mix(scaled(s.hair, shade), (1., .97, .92), sheen*.07), 'hair')
 
-# %% ../nbs/01_synth.ipynb #c10b5505
+# %% ../nbs/01_synth.ipynb #c27446ca
 def hairline(s, w):
     "Where the hair begins, as a height on the face for every pixel."
     f, x, ax = s.f, w.fx, w.fx.abs()
@@ -649,6 +670,7 @@ def hairline(s, w):
     fringe = -.235 + ax*ax*.9 + wave(x*3.1+f.hair_part)*.018 + wave(x*7.3+.3)*.010
     return line + (fringe-line)*f.bangs*(ax < .6) + (wave(x*4.7+.2)+wave(x*9.1))*(.010*f.hair_curl)
 
+# %% ../nbs/01_synth.ipynb #c3e17097
 def hair_front(s):
     "The hair on top of the head and at the temples, and its shadow on the forehead."
     f, w, rise, long = s.f, Window(s, -1, .35), hair_rise(s), is_long(s)
@@ -670,7 +692,7 @@ def hair_front(s):
     w.shadow(blob((below-.01)/.07)*(1-a)*w.inhead*on*(w.hy < 0)*.16)
     w.over(a, mix(scaled(s.hair, shade), (1., .97, .92), sheen*.10), 'hair')
 
-# %% ../nbs/01_synth.ipynb #50fc8b78
+# %% ../nbs/01_synth.ipynb #72bcdd99
 def earrings(s):
     "Studs or hoops below the ears."
     f, w = s.f, Window(s, -.2, .75, -.85, .85)
@@ -684,6 +706,7 @@ def earrings(s):
     metal = mix((.93, .76, .36), (.90, .92, .95), (f.metal > .5).float())
     w.over(a, scaled(metal, .8+.5*blob((u+.01)/.03, (v+.012)/.03)+v*1.2), 'ear_r')
 
+# %% ../nbs/01_synth.ipynb #bb6e1046
 def glasses(s):
     "Frames, lenses with a glint, bridge and arms."
     f, w = s.f, Window(s, -.5, .4, -.8, .8)
@@ -709,7 +732,7 @@ def glasses(s):
     behind = s.part[w.at]
     w.label(torch.maximum(lens*((behind == CODE['skin']) | (behind == CODE['nose'])), a), 'eye_g')
 
-# %% ../nbs/01_synth.ipynb #624d6fe4
+# %% ../nbs/01_synth.ipynb #1e7dfe5e
 def hat(s):
     "A knitted hat with a cuff, or one with a ribbon and a brim."
     f, w = s.f, Window(s, -1, .1)
@@ -735,7 +758,7 @@ def hat(s):
 LAYERS = (place_head, mix_colours, background, hair_back, neck, cloth, necklace, ears,
     head, nose, beard, mustache, mouth, eyes, brows, hair_locks, hair_front, earrings, glasses, hat)
 
-# %% ../nbs/01_synth.ipynb #1b7f9e6d
+# %% ../nbs/01_synth.ipynb #6f42f078
 def spread(work, items):
     "Do `work` on every item, in as many threads as PyTorch uses, each on items of its own."
     threads = torch.get_num_threads()
@@ -745,11 +768,13 @@ def spread(work, items):
         with ThreadPoolExecutor(min(threads, len(items))) as pool: return list(pool.map(work, items))
     finally: torch.set_num_threads(threads)
 
+# %% ../nbs/01_synth.ipynb #64642594
 def check_size(size, name='size'):
     "Raise `FacesError` unless `size` is a whole number of pixels from 32 to 1024."
     if not isinstance(size, (int, np.integer)): raise FacesError(f"{name} must be a whole number of pixels, not '{size}'")
     return check_range(name, int(size), 32, 1024)
 
+# %% ../nbs/01_synth.ipynb #e2bbae46
 def check_factors(factors, device):
     "All factors as float32 tensors (B,) within their ranges; a single value stands for the whole batch."
     for name in factors: check_choice('factor', name, FACTORS)
@@ -760,9 +785,9 @@ def check_factors(factors, device):
     except RuntimeError: raise FacesError(f'factors must all have the same length, not {sorted({len(v) for v in values})}') from None
     return {k: v.clamp(FACTORS[k].low, FACTORS[k].high) for k, v in zip(FACTORS, values)}
 
-# %% ../nbs/01_synth.ipynb #a3a971e9
+# %% ../nbs/01_synth.ipynb #6c248a55
 def render(
-    factors,        # name -> tensor (B,) or a single value, for every name in `FACTORS`
+    factors,        # name -> tensor (B,) or a single value, for every name in FACTORS
     size:int=64,    # pixels on a side, 32 to 1024
     device='cpu',   # where to draw
     masks=False,    # return the part map too?
@@ -784,7 +809,7 @@ def render(
     spread(draw, chunks) if cpu else [draw(i) for i in chunks]
     return (x, parts) if masks else x
 
-# %% ../nbs/01_synth.ipynb #b0201e9e
+# %% ../nbs/01_synth.ipynb #4dd5e7b6
 def toy_faces(
     index,          # numbers of the faces: an int, a range, a sequence or a tensor
     size:int=64,    # pixels on a side, 32 to 1024
@@ -795,6 +820,7 @@ def toy_faces(
     "The faces with these numbers: the same bits whatever the batch they are asked for in."
     return render(toy_factors(index, seed), size, device, masks)
 
+# %% ../nbs/01_synth.ipynb #e7f97cbd
 def toy_batches(
     n:int,          # how many faces in all
     size:int=64,    # pixels on a side
@@ -808,12 +834,12 @@ def toy_batches(
     check_range('batch', batch, 1)
     return (toy_faces(range(i, min(n, i+batch)), size, seed, device, masks) for i in range(0, n, batch))
 
-# %% ../nbs/01_synth.ipynb #a6300a5f
+# %% ../nbs/01_synth.ipynb #47cf582f
 ATTRIBUTES = ('Smiling', 'Eyeglasses', 'Bald', 'Bangs', 'Black_Hair', 'Blond_Hair', 'Brown_Hair', 'Gray_Hair', 'Wearing_Hat', 'No_Beard', 'Mustache',
     'Mouth_Slightly_Open', 'Pale_Skin', 'Wearing_Earrings', 'Wearing_Necklace', 'Narrow_Eyes', 'Young')
 
 def toy_attributes(
-    factors,    # name -> tensor (B,), as from `toy_factors`
+    factors,    # name -> tensor (B,), as from toy_factors
 ) -> dict:      # name -> bool tensor (B,), in the order of `ATTRIBUTES`
     "The CelebA attributes of faces with these factors."
     f = SimpleNamespace(**factors)
@@ -825,11 +851,11 @@ def toy_attributes(
         No_Beard=f.beard < .2, Mustache=f.mustache > .3, Mouth_Slightly_Open=f.mouth_open > .2, Pale_Skin=f.skin_tone < .12,
         Wearing_Earrings=f.earrings > .5, Wearing_Necklace=f.necklace > .5, Narrow_Eyes=f.eye_open < .6, Young=f.age < .5)
 
-# %% ../nbs/01_synth.ipynb #c2526ce2
+# %% ../nbs/01_synth.ipynb #3b59a6bf
 LANDMARKS = ('lefteye', 'righteye', 'nose', 'leftmouth', 'rightmouth')
 
 def toy_landmarks(
-    factors,    # name -> tensor (B,), as from `toy_factors`
+    factors,    # name -> tensor (B,), as from toy_factors
 ):              # float32 (B,5,2): x and y of each of `LANDMARKS`, as shares of the picture's side
     "Where the eyes, the tip of the nose and the corners of the mouth are."
     f = check_factors(factors, 'cpu')
@@ -846,7 +872,7 @@ def toy_landmarks(
         s.x, s.y = s.x+(to_x-s.fx), s.y+(to_y-s.fy)
     return torch.stack([s.x, s.y-DOWN], -1)[:, 0]/(2*ZOOM)+.5
 
-# %% ../nbs/01_synth.ipynb #837e32f4
+# %% ../nbs/01_synth.ipynb #b02d3350
 @contextmanager
 def whole_folder(
     folder,     # the folder to make; it may exist if it is empty
@@ -865,6 +891,7 @@ def whole_folder(
     except OSError as error: raise FacesError(f"cannot write '{folder}': {error.strerror or error}") from error
     finally: shutil.rmtree(temporary, ignore_errors=True)
 
+# %% ../nbs/01_synth.ipynb #4eb7b8ef
 def in_parallel(job, n, workers, per, what):
     "Call `job(range)` on ranges that make up 0 to n-1, in `workers` processes (all cores for `None`), with a progress bar."
     from joblib import Parallel, delayed
@@ -874,6 +901,7 @@ def in_parallel(job, n, workers, per, what):
     with tqdm(total=n, desc=what, unit='face') as bar:
         for done in pool(delayed(job)(r) for r in ranges): bar.update(done)
 
+# %% ../nbs/01_synth.ipynb #a01b43a9
 def check_writing(n, seed, workers):
     "Raise `FacesError` unless these can be the arguments of a writer."
     for name, value in (('number of faces', n), ('number of workers', 1 if workers is None else workers)):
@@ -881,21 +909,24 @@ def check_writing(n, seed, workers):
         check_range(name, value, 1)
     toy_factors(0, seed)
 
-# %% ../nbs/01_synth.ipynb #3190a240
+# %% ../nbs/01_synth.ipynb #f54ed1d7
 def attribute_rows(n, seed):
     "The attributes of faces 0 to n-1 as rows of -1 and 1, in the order of `ATTRIBUTES`."
     values = torch.stack(list(toy_attributes(toy_factors(range(n), seed)).values()), 1)
     return (values.int()*2-1).tolist()
 
+# %% ../nbs/01_synth.ipynb #61335cee
 def save_rgb(x, path):
     "Write one image (3,H,W) in [0,1] as a JPEG of high quality."
     from PIL import Image
     Image.fromarray((x*255).round().byte().permute(1, 2, 0).numpy()).save(path, quality=95)
 
+# %% ../nbs/01_synth.ipynb #1707d1c3
 def write_lines(path, lines):
     "Write a text file, one line each, with the same line ends on every system."
     Path(path).write_text('\n'.join(lines)+'\n', encoding='utf-8', newline='\n')
 
+# %% ../nbs/01_synth.ipynb #f870b746
 def hq_job(root, seed, image_size, mask_size, mode, indices):
     "Write the pictures and part masks of some faces in CelebAMask-HQ's layout."
     from PIL import Image
@@ -909,7 +940,7 @@ def hq_job(root, seed, image_size, mask_size, mode, indices):
             mask.save(root/'CelebAMask-HQ-mask-anno'/f'{i//2000}'/f'{i:05d}_{PARTS[code-1]}.png')
     return len(indices)
 
-# %% ../nbs/01_synth.ipynb #e07184f5
+# %% ../nbs/01_synth.ipynb #20260706
 def write_celebamask_hq(
     folder,                 # where to write; must not exist, or be empty
     n:int,                  # how many faces
@@ -936,7 +967,7 @@ def write_celebamask_hq(
         in_parallel(partial(hq_job, root, seed, image_size, mask_size, mode), n, workers, 4, 'CelebAMask-HQ')
     return Path(folder)
 
-# %% ../nbs/01_synth.ipynb #37b767c8
+# %% ../nbs/01_synth.ipynb #9ca22333
 POINTS = [f'{name}_{axis}' for name in LANDMARKS for axis in 'xy']
 FACE_PARTS = [CODE[k] for k in 'skin nose eye_g l_eye r_eye l_brow r_brow mouth u_lip l_lip'.split()]
 
@@ -946,6 +977,7 @@ def celeba_job(folder, seed, indices):
     for i, face in zip(indices, x[..., 20:198]): save_rgb(face, folder/f'{i+1:06d}.jpg')
     return len(indices)
 
+# %% ../nbs/01_synth.ipynb #7809cfb4
 def celeba_boxes(n, seed):
     "Boxes around the faces, from the outlines of their heads: left, top, width and height in pixels."
     f = toy_factors(range(n), seed)
@@ -955,6 +987,7 @@ def celeba_boxes(n, seed):
     left, right = left-torch.tensor([20., 0]), (right-torch.tensor([20., 0])).minimum(torch.tensor([178., 218.]))
     return torch.cat([left, right-left], 1).round().int().tolist()
 
+# %% ../nbs/01_synth.ipynb #24a91c37
 def celeba_tables(n, seed):
     "The tables of CelebA: name -> (columns, rows of numbers)."
     points = toy_landmarks(toy_factors(range(n), seed))*218-torch.tensor([20., 0])
@@ -964,7 +997,7 @@ def celeba_tables(n, seed):
         bbox_celeba=(['x_1', 'y_1', 'width', 'height'], celeba_boxes(n, seed)),
         landmarks_align_celeba=(POINTS, points.round().int().flatten(1).tolist()))
 
-# %% ../nbs/01_synth.ipynb #0ac150bb
+# %% ../nbs/01_synth.ipynb #e953b7f0
 def celeba_lines(name, table, layout):
     "One table as the lines of a Kaggle CSV or of an original text file."
     columns, rows = table
@@ -974,6 +1007,7 @@ def celeba_lines(name, table, layout):
     if name == 'eval_partition': return body
     return [f'{len(rows)}', ' '.join((['image_id'] if name == 'bbox_celeba' else [])+columns)] + body
 
+# %% ../nbs/01_synth.ipynb #c8dc5cbe
 def write_celeba(
     folder,             # where to write; must not exist, or be empty
     n:int,              # how many faces

@@ -15,7 +15,7 @@ from .data import Batches, Store
 from .model import VAE, save_config, save_weights
 from .show import image_grid, labelled_rows, save_image
 
-# %% ../nbs/05_train.ipynb #8d66c333
+# %% ../nbs/05_train.ipynb #933418d7
 def train_epoch(
     vae,            # the model; put into training mode
     batches,        # iterable of image batches (B, 3, H, W)
@@ -47,7 +47,7 @@ def _advance(bar, images, total, n):
         bar.told = bar.n
         bar.set_postfix_str(f'-ELBO {-_averages(total, n)["elbo"]:.1f}')
 
-# %% ../nbs/05_train.ipynb #42ebb83d
+# %% ../nbs/05_train.ipynb #60c58dcd
 @torch.no_grad()
 def evaluate(
     vae,        # the model; put into evaluation mode
@@ -64,7 +64,7 @@ def evaluate(
         n += len(x)
     return _averages(total, n)
 
-# %% ../nbs/05_train.ipynb #5cf591b4
+# %% ../nbs/05_train.ipynb #d25ff74b
 def save_checkpoint(
     path,       # file to write
     vae, optimizer,
@@ -75,8 +75,9 @@ def save_checkpoint(
     state = dict(model=vae.state_dict(), optimizer=optimizer.state_dict(), generators={k: g.get_state() for k, g in generators.items()}, facts=facts)
     with atomic_path(path) as temporary: torch.save(state, temporary)
 
+# %% ../nbs/05_train.ipynb #7262a45f
 def load_checkpoint(
-    path,       # file that `save_checkpoint` wrote
+    path,       # file that save_checkpoint wrote
     vae, optimizer,
     generators, # dictionary of `torch.Generator`, each set to where it stood
 ) -> dict:
@@ -91,7 +92,7 @@ def load_checkpoint(
         return state['facts']
     except (KeyError, TypeError, ValueError, RuntimeError): raise FacesError(f"'{path}' is the checkpoint of another network, so the run cannot be resumed") from None
 
-# %% ../nbs/05_train.ipynb #3841ebe1
+# %% ../nbs/05_train.ipynb #8dbb9982
 def write_history(
     path,       # history.csv
     history,    # list of dictionaries, one per epoch
@@ -102,6 +103,7 @@ def write_history(
         writer.writeheader()
         writer.writerows({k: f'{v:.6g}' if isinstance(v, float) else v for k, v in row.items()} for row in history)
 
+# %% ../nbs/05_train.ipynb #8e765f73
 def read_history(
     run,    # a run's folder, or a history.csv
 ) -> list:
@@ -112,7 +114,7 @@ def read_history(
         try: return [{k: int(v) if k in ('epoch', 'images') else float(v) for k, v in row.items()} for row in csv.DictReader(file)]
         except (TypeError, ValueError): raise FacesError(f"'{path}' is not a training history") from None
 
-# %% ../nbs/05_train.ipynb #76e53b64
+# %% ../nbs/05_train.ipynb #2635c528
 @torch.no_grad()
 def save_pictures(
     folder,     # where they go
@@ -127,7 +129,7 @@ def save_pictures(
     save_image(image_grid(vae.decode(latents.to(vae.device)).mean.cpu()), paths[1])
     return paths
 
-# %% ../nbs/05_train.ipynb #a7195501
+# %% ../nbs/05_train.ipynb #c7081c2a
 class Training:
     "A training run in progress: the model, its optimiser, its random generators, its history, and the folder that holds them."
     def __init__(self,
@@ -153,7 +155,7 @@ class Training:
         "Epochs finished."
         return len(self.history)
 
-# %% ../nbs/05_train.ipynb #bf541ecd
+# %% ../nbs/05_train.ipynb #7c09cf5a
 from fastcore.basics import patch
 
 @patch
@@ -173,13 +175,14 @@ def run_epoch(self:Training, epochs:int):
     if not self.validates or valid['elbo'] > self.best['elbo']: self.best = dict(epoch=self.epoch, elbo=valid.get('elbo', -math.inf))
     return row
 
-# %% ../nbs/05_train.ipynb #0070f433
+# %% ../nbs/05_train.ipynb #c9e48167
 @patch
 def save(self:Training):
     "Write the checkpoint, and everything that follows from it."
     save_checkpoint(self.out/'checkpoint.pt', self.vae, self.optimizer, self.generators, history=self.history, best=self.best)
     self.publish()
 
+# %% ../nbs/05_train.ipynb #145910b1
 @patch
 def publish(self:Training):
     "Write the model if this epoch is the best, the history, and the pictures."
@@ -187,6 +190,7 @@ def publish(self:Training):
     write_history(self.out/'history.csv', self.history)
     return save_pictures(self.out/'samples', self.vae, self.faces, self.latents, self.epoch)
 
+# %% ../nbs/05_train.ipynb #f167c5d2
 @patch
 def note(self:Training, status:str, epochs:int):
     "Write training.json: the recipe, the store, and how far the run got ('running', 'finished' or 'stopped early')."
@@ -194,6 +198,7 @@ def note(self:Training, status:str, epochs:int):
                   store=str(self.store.path.resolve()), store_fingerprint=self.store.fingerprint, store_images=len(self.store))
     with atomic_path(self.out/'training.json') as temporary: temporary.write_text(json.dumps(record, indent=2) + '\n', encoding='utf-8')
 
+# %% ../nbs/05_train.ipynb #5aea1b2b
 @patch
 def restore(self:Training):
     "Go back to where the checkpoint was written."
@@ -201,7 +206,7 @@ def restore(self:Training):
     self.history, self.best = facts['history'], facts['best']
     self.publish()
 
-# %% ../nbs/05_train.ipynb #70e34dea
+# %% ../nbs/05_train.ipynb #eb498851
 def _resumed_recipe(store, out, recipe):
     "The recipe of the run in `out`, or `recipe` if it has none yet; `FacesError` if the two, or the stores, disagree."
     if not (out/'checkpoint.pt').exists(): return recipe
@@ -224,7 +229,7 @@ def _check_recipe(store, r, epochs, patience):
         check_range('patience', patience, low=1)
         if r['split'] == 'all' or not len(store.indices('valid')): raise FacesError('early stopping needs validation images: prepare the store with a valid share, and train on the train split')
 
-# %% ../nbs/05_train.ipynb #aedfa8db
+# %% ../nbs/05_train.ipynb #34312d8a
 def fit(
     store,                  # a store, or its path
     out,                    # the run's folder
@@ -233,7 +238,7 @@ def fit(
     lr:float=1e-3,          # Adam's learning rate
     beta:float=1.,          # weight of the KL term; 1 trains the ELBO
     latent:int=128,         # D, the number of latent dimensions
-    channels=None,          # encoder channels; `default_channels(size)` if `None`
+    channels=None,          # encoder channels; default_channels(size) if `None`
     flip:bool=False,        # mirror half of the images at random
     split:str='train',      # images to train on: 'train', or 'all' of the store
     seed:int=0,             # of the weights, the order and the noise
@@ -242,7 +247,7 @@ def fit(
     min_delta:float=0.,     # what counts as better, in nats per image
     resume:bool=False,      # go on with the run in `out`
     wandb:str='off',        # log to Weights & Biases: 'off', 'offline' or 'online'
-    on_epoch=None,          # function of the `Training`, called after every epoch
+    on_epoch=None,          # function of the Training, called after every epoch
 ) -> 'Training':
     "Train a VAE on a store, with progress, pictures and checkpoints; returns the finished `Training`."
     store, out = store if isinstance(store, Store) else Store(store), Path(out)
@@ -259,7 +264,7 @@ def fit(
     try: return _loop(training, epochs, patience, min_delta, [f for f in (logger, on_epoch) if f])
     finally: logger.finish() if logger else None
 
-# %% ../nbs/05_train.ipynb #a5eb808f
+# %% ../nbs/05_train.ipynb #fd697158
 def _loop(training, epochs, patience, min_delta, callbacks):
     "Epoch after epoch, until there are enough or nothing gets better."
     training.note('running' if training.epoch < epochs else 'finished', epochs)
@@ -286,7 +291,7 @@ def _epochs_without_gain(history, min_delta):
     for row in history: best, since = (row['valid_elbo'], 0) if row['valid_elbo'] > best + min_delta else (best, since + 1)
     return since
 
-# %% ../nbs/05_train.ipynb #778e0a3c
+# %% ../nbs/05_train.ipynb #b63f65b7
 def run_progress(
     run,    # a run's folder, or the name of any model
 ) -> tuple:
@@ -296,11 +301,11 @@ def run_progress(
     done, epochs = record.get('epochs_done', 1), record.get('epochs', 1)
     return (done, epochs) if record.get('status') == 'running' else (epochs, epochs)
 
-# %% ../nbs/05_train.ipynb #40b43545
+# %% ../nbs/05_train.ipynb #ee62d113
 class wandb_logger:
     "A callback that logs every epoch's numbers and pictures to Weights & Biases."
     def __init__(self,
-        training,   # the `Training` to log
+        training,   # the Training to log
         mode:str,   # 'offline' or 'online'
     ):
         import wandb
