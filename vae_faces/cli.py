@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['make_parser', 'command', 'prep_command', 'train_command', 'reconstruct_command', 'sample_command', 'morph_command',
-           'morph_grid_command', 'toy_command', 'demo_command', 'help_command']
+           'morph_grid_command', 'toy_command', 'demo_command', 'bench_command', 'help_command']
 
-# %% ../nbs/09_cli.ipynb #1c8b1123
-import argparse, functools, inspect, sys, typing
+# %% ../nbs/09_cli.ipynb #70e9d28e
+import argparse, functools, inspect, json, sys, typing
 from pathlib import Path
 import torch
 from fastcore.docments import docments
+from .bench import rate_table, run_bench
 from .core import FacesError, check_choice, check_range, pick_device, seeded
 from .data import SPLITS, Store, load_photo, prepare, toy_store
 from .demo import demo
@@ -19,7 +20,7 @@ from .model import VAE
 from .show import grid_frames, image_grid, labelled_rows, save_animation, save_image
 from .train import fit
 
-# %% ../nbs/09_cli.ipynb #a9e00444
+# %% ../nbs/09_cli.ipynb #f5d232a5
 class _Parser(argparse.ArgumentParser):
     "An `ArgumentParser` that answers a mistake with one line."
     def error(self, message): self.exit(2, f'{self.prog}: {message} (see {self.prog} --help)\n')
@@ -31,13 +32,14 @@ def make_parser(
     "The command line of a function."
     summary, _, example = (inspect.getdoc(function) or '').partition('\n\n')
     parser = _Parser(prog=name, description=summary, epilog=example or None, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-    hints = typing.get_type_hints(function)
+    hints = typing.get_type_hints(function, include_extras=True)
     for key, parameter in inspect.signature(function).parameters.items():
         text = (docments(function).get(key) or '').replace('%', '%%')
         kind, required = hints.get(key, str), parameter.default is inspect.Parameter.empty
         if not required and parameter.default is not None and parameter.default is not False: text += f' (default: {parameter.default})'
         flag = key if required else '--' + key.replace('_', '-')
-        if kind is bool: parser.add_argument(flag, action='store_true', help=text)
+        if getattr(kind, '__metadata__', None) == ('positional',): parser.add_argument(key, nargs='?', default=parameter.default, help=text)
+        elif kind is bool: parser.add_argument(flag, action='store_true', help=text)
         elif typing.get_origin(kind) is typing.Literal: parser.add_argument(flag, choices=typing.get_args(kind), default=parameter.default, help=text)
         else: parser.add_argument(flag, type=kind, default=None if required else parameter.default, help=text, **({} if required else {'metavar': key.split('_')[-1].upper()}))
     return parser
@@ -290,6 +292,20 @@ def demo_command(
     example: vae_faces_demo --out demo"""
     page = demo(out, data, faces, epochs, size, seed, device)
     print(f"done: open {page.resolve()} in a browser")
+
+# %% ../nbs/09_cli.ipynb #8fc38cb7
+@command
+def bench_command(
+    what:typing.Annotated[str, 'positional']='toy', # what to measure: toy (drawing ToyFaces)
+    seconds:float=2.,       # shortest time of one round
+    rounds:int=5,           # rounds that count
+):
+    """Measure speed on this machine: a table, and one JSON object as the last line.
+
+    example: vae_faces_bench toy"""
+    result = run_bench(what, seconds, rounds)
+    print(rate_table(result))
+    print(json.dumps(result))
 
 # %% ../nbs/09_cli.ipynb #1492ca5c
 @command

@@ -178,17 +178,18 @@ def draw_hair(d, f):
         brow_height=d.bell('brow_height', -1, 1), brow_thick=.7+.45*p+d.bell('brow_thick', -.3, .3), brow_arch=.5-p+d.bell('brow_arch', -.7, .7),
         beard=beard, mustache=d.either('mustache', np.where(beard > .3, .8, .22*manly), (.5, 1), (0, .08)))
 
-# %% ../nbs/01_synth.ipynb #333c57fa
+# %% ../nbs/01_synth.ipynb #233dd8e8
 def draw_features(d, f):
     "Eyes, nose, mouth and expression, given the person."
     p, age, tone = f['presentation'], f['age'], f['skin_tone']
+    smile = d.either('smile', .5, (.45, 1), (-.25, .2))
     return dict(
         eye_size=d.bell('eye_size', .82, 1.2)-.05*(p-.5), eye_spacing=d.bell('eye_spacing', .87, 1.13),
         eye_color=d.flat('eye_color', 0, 1.15)-1.45*(tone-.35).clip(0), eye_open=d.either('eye_open', .12, (.3, .5), (.75, 1.15)),
         gaze_x=d.bell('gaze_x', -.9, .9), gaze_y=d.bell('gaze_y', -.7, .7),
         nose_width=d.bell('nose_width', .78, 1.2)+.08*p, nose_length=d.bell('nose_length', .85, 1.15),
-        mouth_width=d.bell('mouth_width', .82, 1.18), smile=d.either('smile', .5, (.45, 1), (-.25, .2)),
-        mouth_open=d.either('mouth_open', .4, (.3, 1), (0, .08)), lip_full=d.bell('lip_full', .6, 1.3)+.15*(1-p),
+        mouth_width=d.bell('mouth_width', .82, 1.18), smile=smile,
+        mouth_open=d.either('mouth_open', .15+.55*(smile > .3), (.3, 1), (0, .08)), lip_full=d.bell('lip_full', .6, 1.3)+.15*(1-p),
         lipstick=np.where(p < .5, d.flat('lipstick', -.2, 1), 0), lip_hue=d.flat('lip_hue'),
         wrinkles=(1.5*age-.5).clip(0)+d.bell('wrinkles', -.1, .1))
 
@@ -479,25 +480,25 @@ def ears(s):
     w.over(a, lit(mix(s.skin, (.80, .42, .35), .10), shade))
     w.label_sides(a, 'ear', x)
 
-# %% ../nbs/01_synth.ipynb #e6d76415
+# %% ../nbs/01_synth.ipynb #9a3a56f1
 def relief(s, w):
     "Shading of the face beyond that of an egg: sockets, cheekbones, forehead and chin."
     f, x, y, ax, sh = s.f, w.fx, w.fy, w.fx.abs(), w.shade
     sh = sh - blob((ax-.169*f.eye_spacing)/.17, (y+.10)/.11)*.17
     u, v = (ax-.25)/.20, (y-.12)/.17
     slope = torch.where(x < 0, -u, u)*f.light_x + v*f.light_y
-    sh = sh + blob(u, v)*(.05+.06*f.smile.clamp(min=0)) + (1-u*u-v*v).clamp(min=0)*slope*(.09*f.light)
+    sh = sh + blob(u, v)*(.05+.10*f.smile.clamp(min=0)) + (1-u*u-v*v).clamp(min=0)*slope*(.09*f.light)
     sh = sh - blob((ax-.30)/.13, (y-.33)/.20)*(.05+.07*f.presentation)
     sh = sh + blob(x/.30, (y+.38)/.20)*(.06*f.light)
     sh = sh + blob(x/.13, (y-.53)/.09)*.06 - blob(x/.13, (y-.445)/.05)*.13
     return sh - ramp(w.r, .72, 1.02)*.16
 
-# %% ../nbs/01_synth.ipynb #4547075b
+# %% ../nbs/01_synth.ipynb #161d08c4
 def folds(s, w):
     "Lines from nose to mouth, on the forehead, beside the eyes and below them."
     f, x, y, ax = s.f, w.fx, w.fy, w.fx.abs()
     t = (y-.14)/.22
-    k = blob((ax-.085-.10*t.clamp(0, 1.2)-.02*f.smile)/.042)*blob((t-.5)/.62)*(.03+.09*f.smile.clamp(min=0)+.20*f.wrinkles)
+    k = blob((ax-.085-.10*t.clamp(0, 1.2)-.02*f.smile)/.042)*blob((t-.5)/.62)*(.03+.14*f.smile.clamp(min=0)+.20*f.wrinkles)
     u = ax-.178*f.eye_spacing-.125
     lines = blob((wave(y*13+.25+x*x*1.4)-1)*2)*blob(x/.30)*blob((y+.36)/.13)
     lines = lines + blob((wave(y*20+u*(y+.07)*60)-1)/.7)*blob(u/.05)*blob((y+.07)/.06)
@@ -557,15 +558,15 @@ def mustache(s):
     grain = strands(w, w.fy, x*1.5+x.abs()*w.fy, 1.)
     w.over(a, scaled(s.hair, (.86+(line-w.fy)*5+grain)*w.shade), 'skin')
 
-# %% ../nbs/01_synth.ipynb #622c974f
+# %% ../nbs/01_synth.ipynb #22b78b3e
 def mouth(s):
     "Lips along a curve, what shows between them, and the shadow under the lower lip."
     f, w = s.f, Window(s, .05, .8, -.6, .6)
-    half = (.148+.022*f.smile.clamp(min=0)-.01*f.mouth_open)*f.mouth_width
+    half = (.156+.062*f.smile.clamp(min=0)-.01*f.mouth_open)*f.mouth_width
     u = (w.fx-s.sin*.03)/half
     u2, arc = u*u, 1-u*u
-    y = w.fy-.335-.02*f.smile+.02*f.mouth_open+u2*(.052*f.smile)-(u2-.5).clamp(min=0)*.01
-    gap = arc.clamp(min=0)*(f.mouth_open*(.035+.014*f.smile.clamp(min=0)))
+    y = w.fy-.335-.03*f.smile+.02*f.mouth_open+u2*(.085*f.smile)-(u2-.5).clamp(min=0)*.01
+    gap = arc.clamp(min=0)*(f.mouth_open*(.035+.022*f.smile.clamp(min=0)))
     upper = (.036*arc*(1-.25*blob(u/.22))+.010*blob((u.abs()-.3)/.3))*f.lip_full
     lower = (.0312*arc*arc+.020*arc)*f.lip_full+gap*1.3
     ends = (u.abs()-1)*half
@@ -590,7 +591,7 @@ def between_lips(s, w, u, y, gap, a):
     w.over(a*teeth, scaled((.95, .93, .89), (1-.35*u*u)*lines*(1+y*2.5)))
     w.over(a*blob(u/.75, (y-gap*1.3)/.03)*(1-teeth)*.8, (.72, .32, .32))
 
-# %% ../nbs/01_synth.ipynb #e1bdc2dd
+# %% ../nbs/01_synth.ipynb #10e2d60d
 def eyes(s):
     "Almonds between two lids, with iris, lashes, crease and tear duct."
     f, w = s.f, Window(s, -.5, .36, -.72, .72)
@@ -598,7 +599,7 @@ def eyes(s):
     half, dx = .099*f.eye_size, w.fx.abs()-.178*f.eye_spacing
     y, u = w.fy+.085+dx*.06, dx/half                       # the outer corners are a little higher
     u2, arc = u*u, 1-u*u
-    wide = f.eye_open*f.eye_size*(1-.18*f.smile.clamp(min=0))
+    wide = f.eye_open*f.eye_size*(1-.25*f.smile.clamp(min=0))
     upper, lower = arc*(1-.18*u)*(-.053*wide), arc*(.028*wide)
     a = cover(torch.maximum(upper-y, y-lower)*.85, s.p)*w.inhead*(u2 < 1)
     w.shadow(blob((y-upper+.018)/.030)*ramp(-u2, -1.35, -.6)*w.inhead*.10)
@@ -851,7 +852,7 @@ def toy_attributes(
         No_Beard=f.beard < .2, Mustache=f.mustache > .3, Mouth_Slightly_Open=f.mouth_open > .2, Pale_Skin=f.skin_tone < .12,
         Wearing_Earrings=f.earrings > .5, Wearing_Necklace=f.necklace > .5, Narrow_Eyes=f.eye_open < .6, Young=f.age < .5)
 
-# %% ../nbs/01_synth.ipynb #3b59a6bf
+# %% ../nbs/01_synth.ipynb #34aa8983
 LANDMARKS = ('lefteye', 'righteye', 'nose', 'leftmouth', 'rightmouth')
 
 def toy_landmarks(
@@ -861,9 +862,9 @@ def toy_landmarks(
     f = check_factors(factors, 'cpu')
     s = Scene(f, 32)
     g = {k: v[:, None] for k, v in f.items()}
-    eye, mouth = .178*g['eye_spacing'], (.148+.022*g['smile'].clamp(min=0)-.01*g['mouth_open'])*g['mouth_width']
+    eye, mouth = .178*g['eye_spacing'], (.156+.062*g['smile'].clamp(min=0)-.01*g['mouth_open'])*g['mouth_width']
     nose = .075*torch.sin(g['yaw'])
-    corner = .335-.032*g['smile']-.02*g['mouth_open']+.005
+    corner = .335-.055*g['smile']-.02*g['mouth_open']+.005
     to_x = torch.cat([-eye, eye, nose, -mouth+.4*nose, mouth+.4*nose], 1)[:, None]
     to_y = torch.cat([-.085+0*eye, -.085+0*eye, -.08+.25*g['nose_length'], corner, corner], 1)[:, None]
     s.x = s.y = torch.zeros_like(to_x)
