@@ -63,31 +63,34 @@ def command(
         return status
     return run
 
-# %% ../nbs/09_cli.ipynb #2147b998
+# %% ../nbs/09_cli.ipynb #6e5b40fe
 @command
 def prep_command(
-    source:str,             # folder of photographs (JPEG, PNG, WebP, BMP, TIFF), at any depth
+    source:str,             # folder of photographs at any depth, or CelebA, or CelebAMask-HQ
     store:str,              # the store to write; must not exist yet
     size:int=64,            # side of the squares in pixels: 32, 64, 128 or 256
-    valid:float=0.1,        # share of the images that validate
-    test:float=0.1,         # share of the images that test
-    seed:int=0,             # seed of the split
-    background:str='black', # colour under transparent pixels: a name, or #rrggbb
+    valid:float=0.1,        # share of the images that validate, in a random split
+    test:float=0.1,         # share of the images that test, in a random split
+    seed:int=0,             # seed of the random split
+    background:str='black', # colour under transparent pixels, and around faces that are cut out: a name, or #rrggbb
+    masks:typing.Literal['cut', 'keep']='cut',  # CelebAMask-HQ: cut the person out, or keep the photograph as it is
+    split:typing.Literal['auto', 'official', 'random']='auto',  # the data set's own split where there is one, or a random one
     workers:int=None,       # processes; all cores if not given
 ):
     """Turn a folder of photographs into a store; an interrupted preparation goes on when started again.
 
     example: vae_faces_prep photos faces --size 64"""
     if workers is not None: check_range('workers', workers, low=1)
-    made = prepare(source, store, size, valid, test, seed, background, workers)
+    made = prepare(source, store, size, valid, test, seed, background, workers, masks=masks, split=split)
     counts = made.info['counts']
     for entry in made.info['left_out'][:10]: print(f"left out: {entry['name']}: {entry['reason']}")
     if counts['left_out'] > 10: print(f"left out: {counts['left_out'] - 10} more, all named in {made.path/'store.json'}")
     converted = ', '.join(f'{n} {kind}' for kind, n in counts['converted'].items()) or 'none'
     print(f"{counts['kept']:,} of {counts['found']:,} images kept (converted: {converted}; copies of another: {counts['duplicates']})")
+    print(f"read as {made.info['kind']}; split: {'official' if 'official' in made.info['split'] else 'random'}")
     print(made)
 
-# %% ../nbs/09_cli.ipynb #f05984fb
+# %% ../nbs/09_cli.ipynb #282ba3f9
 def _widths(text):
     "'32,64,128' as a list of numbers."
     try: return [int(w) for w in text.split(',')]
@@ -100,6 +103,7 @@ def train_command(
     epochs:int=20,          # passes over the images
     batch_size:int=32,      # images per step
     lr:float=1e-3,          # Adam's learning rate
+    schedule:typing.Literal['constant', 'trapezoid']='constant',    # how the learning rate goes
     beta:float=1.,          # weight of the KL term; 1 trains the ELBO
     latent:int=128,         # number of latent dimensions
     channels:_widths=None,  # encoder channels, such as 32,64,128,256; chosen by image size if not given
@@ -115,7 +119,7 @@ def train_command(
     """Train a VAE on a store. Every epoch leaves a checkpoint, a row of history and pictures in the run's folder.
 
     example: vae_faces_train faces --out run --epochs 20"""
-    made = fit(store, out, epochs, batch_size, lr, beta, latent, channels, flip, split, seed, device, patience, min_delta, resume, wandb)
+    made = fit(store, out, epochs, batch_size, lr, schedule, beta, latent, channels, flip, split, seed, device, patience, min_delta, resume, wandb)
     print(f"trained {made.epoch} epochs; the best was epoch {made.best['epoch']}; the model is in '{made.out}'")
 
 # %% ../nbs/09_cli.ipynb #ea3e6f8f
