@@ -15,7 +15,7 @@ __all__ = ['U64', 'PERSON', 'HAIR', 'FEATURES', 'OUTFIT', 'FACTORS', 'HUES', 'SK
            'check_writing', 'attribute_rows', 'save_rgb', 'write_lines', 'hq_job', 'write_celebamask_hq', 'celeba_job',
            'celeba_boxes', 'celeba_tables', 'celeba_lines', 'write_celeba']
 
-# %% ../nbs/01_synth.ipynb #e6dd25f3
+# %% ../nbs/01_synth.ipynb #1d86f569
 import math, os, shutil
 from functools import partial
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +25,7 @@ from pathlib import Path
 from types import SimpleNamespace
 import numpy as np
 import torch
-from .core import FacesError, check_range, check_choice
+from .core import FacesError, check_choice, check_range, progress
 
 # %% ../nbs/01_synth.ipynb #cad615dd
 U64 = np.uint64
@@ -892,14 +892,13 @@ def whole_folder(
     except OSError as error: raise FacesError(f"cannot write '{folder}': {error.strerror or error}") from error
     finally: shutil.rmtree(temporary, ignore_errors=True)
 
-# %% ../nbs/01_synth.ipynb #4eb7b8ef
+# %% ../nbs/01_synth.ipynb #a604485a
 def in_parallel(job, n, workers, per, what):
     "Call `job(range)` on ranges that make up 0 to n-1, in `workers` processes (all cores for `None`), with a progress bar."
     from joblib import Parallel, delayed
-    from tqdm.auto import tqdm
     ranges = [range(i, min(n, i+per)) for i in range(0, n, per)]
     pool = Parallel(n_jobs=workers or -1, return_as='generator', idle_worker_timeout=5)     # idle workers end soon after
-    with tqdm(total=n, desc=what, unit='face') as bar:
+    with progress(n, what, 'face') as bar:
         for done in pool(delayed(job)(r) for r in ranges): bar.update(done)
 
 # %% ../nbs/01_synth.ipynb #a01b43a9
