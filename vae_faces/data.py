@@ -19,7 +19,7 @@ from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 from .core import FacesError, atomic_path, check_choice, check_folder, check_range, make_folder, progress
 from .synth import PARTS
 
-# %% ../nbs/02_data.ipynb #6a0c032f
+# %% ../nbs/02_data.ipynb #2931dbd3
 SUFFIXES = {'.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.webp', '.bmp', '.tif', '.tiff'}    # what we take for an image file
 
 def find_images(
@@ -29,7 +29,7 @@ def find_images(
     source, found, seen = check_folder(source, 'source folder'), [], set()
     for folder, below, files in os.walk(source, followlinks=True):
         real = os.path.realpath(folder)
-        below[:] = [] if real in seen else [d for d in below if not d.startswith(('.', '__MACOSX'))]
+        below[:] = [] if real in seen else sorted(d for d in below if not d.startswith(('.', '__MACOSX')))
         if real in seen: continue      # a link that leads back to where we have been
         seen.add(real)
         found += [(Path(folder)/f).relative_to(source).as_posix() for f in files if Path(f).suffix.lower() in SUFFIXES and not f.startswith('.')]
@@ -438,7 +438,7 @@ def _more_counts(found, records):
     return dict(without_image=len(found.rows.keys() - set(keys)), without_split=found.unplaced,
                 without_attributes=sum(key not in found.rows for key, (digest, _, _) in zip(keys, records) if digest))
 
-# %% ../nbs/02_data.ipynb #51e0a61e
+# %% ../nbs/02_data.ipynb #dfea81fd
 def prepare(
     source,             # folder of photographs at any depth, or CelebA or CelebAMask-HQ as they are handed out
     store,              # the store to write; must not exist yet, or be empty
@@ -466,7 +466,7 @@ def prepare(
     records = _fill(partial, _plan(found, size, background, masks), (len(names), size, size, 3), _decode_chunk, arguments, workers, 'preparing')
     if not any(digest for digest, _, _ in records):
         shutil.rmtree(partial)
-        raise FacesError(f"none of the {len(names)} image files in '{folder}' can be read; the first, '{names[0]}', is {records[0][2]}")
+        raise FacesError(f"none of the {len(names)} image files in '{folder}' can be read; the first, '{names[0]}': {records[0][2]}")
     about = dict(kind=found.kind, size=size, background=background) | ({} if found.masks is None else dict(masks=masks))
     return _finish(store, partial, names, records, found.attributes, shares, about, found.sides, _more_counts(found, records))
 
