@@ -9,11 +9,11 @@ __all__ = ['U64', 'PERSON', 'HAIR', 'FEATURES', 'OUTFIT', 'FACTORS', 'HUES', 'SK
            'draw_features', 'draw_outfit', 'as_index', 'toy_factors', 'smooth', 'cover', 'ramp', 'blob', 'wave', 'mix',
            'scaled', 'palette', 'Scene', 'Window', 'place_head', 'mix_colours', 'background', 'has_hair', 'hair_rise',
            'is_long', 'strands', 'dome', 'hair_back', 'lit', 'neck', 'cloth', 'necklace', 'ears', 'relief', 'folds',
-           'head', 'nose', 'beard', 'mustache', 'mouth', 'between_lips', 'eyes', 'iris', 'brows', 'hair_locks',
-           'hairline', 'hair_front', 'earrings', 'glasses', 'hat', 'spread', 'check_size', 'check_factors', 'render',
-           'toy_faces', 'toy_batches', 'toy_attributes', 'toy_landmarks', 'whole_folder', 'in_parallel',
-           'check_writing', 'attribute_rows', 'save_rgb', 'write_lines', 'hq_job', 'write_celebamask_hq', 'celeba_job',
-           'celeba_boxes', 'celeba_tables', 'celeba_lines', 'write_celeba']
+           'head', 'nose', 'beard', 'mustache', 'opening', 'mouth', 'between_lips', 'eyes', 'iris', 'brows',
+           'hair_locks', 'hairline', 'hair_front', 'earrings', 'glasses', 'hat', 'spread', 'check_size',
+           'check_factors', 'render', 'toy_faces', 'toy_batches', 'toy_attributes', 'toy_landmarks', 'whole_folder',
+           'in_parallel', 'check_writing', 'attribute_rows', 'save_rgb', 'write_lines', 'hq_job', 'write_celebamask_hq',
+           'celeba_job', 'celeba_boxes', 'celeba_tables', 'celeba_lines', 'write_celeba']
 
 # %% ../nbs/01_synth.ipynb #1d86f569
 import math, os, shutil
@@ -74,7 +74,7 @@ PERSON = dict(
     light         = Factor(.3, 1, 'strength of the light against its surroundings'),
 )
 
-# %% ../nbs/01_synth.ipynb #9ba44f0b
+# %% ../nbs/01_synth.ipynb #265757d1
 HAIR = dict(
     hair          = Factor(0, 1, 'how much of the scalp has hair: none below 0.1, receding up to 1'),
     hair_length   = Factor(0, 1, 'from cropped to below the shoulders'),
@@ -102,7 +102,7 @@ FEATURES = dict(
     nose_length   = Factor(.85, 1.15, 'length of the nose'),
     mouth_width   = Factor(.8, 1.2, 'width of the mouth'),
     smile         = Factor(-1, 1, 'from a frown to a smile'),
-    mouth_open    = Factor(0, 1, 'how far the lips part'),
+    mouth_open    = Factor(0, 1, 'how far the lips part; a broad smile parts them too'),
     lip_full      = Factor(.6, 1.4, 'thickness of the lips'),
     lipstick      = Factor(0, 1, 'colour on the lips'),
     lip_hue       = Factor(0, 1, 'hue of that colour'),
@@ -178,7 +178,7 @@ def draw_hair(d, f):
         brow_height=d.bell('brow_height', -1, 1), brow_thick=.7+.45*p+d.bell('brow_thick', -.3, .3), brow_arch=.5-p+d.bell('brow_arch', -.7, .7),
         beard=beard, mustache=d.either('mustache', np.where(beard > .3, .8, .22*manly), (.5, 1), (0, .08)))
 
-# %% ../nbs/01_synth.ipynb #233dd8e8
+# %% ../nbs/01_synth.ipynb #40d5a803
 def draw_features(d, f):
     "Eyes, nose, mouth and expression, given the person."
     p, age, tone = f['presentation'], f['age'], f['skin_tone']
@@ -189,7 +189,7 @@ def draw_features(d, f):
         gaze_x=d.bell('gaze_x', -.9, .9), gaze_y=d.bell('gaze_y', -.7, .7),
         nose_width=d.bell('nose_width', .78, 1.2)+.08*p, nose_length=d.bell('nose_length', .85, 1.15),
         mouth_width=d.bell('mouth_width', .82, 1.18), smile=smile,
-        mouth_open=d.either('mouth_open', .15+.55*(smile > .3), (.3, 1), (0, .08)), lip_full=d.bell('lip_full', .6, 1.3)+.15*(1-p),
+        mouth_open=d.either('mouth_open', .3, (.3, 1), (0, .08)), lip_full=d.bell('lip_full', .6, 1.3)+.15*(1-p),
         lipstick=np.where(p < .5, d.flat('lipstick', -.2, 1), 0), lip_hue=d.flat('lip_hue'),
         wrinkles=(1.5*age-.5).clip(0)+d.bell('wrinkles', -.1, .1))
 
@@ -558,15 +558,20 @@ def mustache(s):
     grain = strands(w, w.fy, x*1.5+x.abs()*w.fy, 1.)
     w.over(a, scaled(s.hair, (.86+(line-w.fy)*5+grain)*w.shade), 'skin')
 
-# %% ../nbs/01_synth.ipynb #22b78b3e
+# %% ../nbs/01_synth.ipynb #28c05261
+def opening(f):
+    "How far the lips are parted: as far as the factor says, or as far as the smile bares the teeth."
+    return torch.maximum(f.mouth_open, ((f.smile-.25)*3).clamp(0, .75))
+
+# %% ../nbs/01_synth.ipynb #2fa61b68
 def mouth(s):
     "Lips along a curve, what shows between them, and the shadow under the lower lip."
-    f, w = s.f, Window(s, .05, .8, -.6, .6)
-    half = (.156+.062*f.smile.clamp(min=0)-.01*f.mouth_open)*f.mouth_width
+    f, o, w = s.f, opening(s.f), Window(s, .05, .8, -.6, .6)
+    half = (.156+.062*f.smile.clamp(min=0)-.01*o)*f.mouth_width
     u = (w.fx-s.sin*.03)/half
     u2, arc = u*u, 1-u*u
-    y = w.fy-.335-.03*f.smile+.02*f.mouth_open+u2*(.085*f.smile)-(u2-.5).clamp(min=0)*.01
-    gap = arc.clamp(min=0)*(f.mouth_open*(.035+.022*f.smile.clamp(min=0)))
+    y = w.fy-.335-.03*f.smile+.02*o+u2*(.085*f.smile)-(u2-.5).clamp(min=0)*.01
+    gap = arc.clamp(min=0)*(o*(.035+.022*f.smile.clamp(min=0)))
     upper = (.036*arc*(1-.25*blob(u/.22))+.010*blob((u.abs()-.3)/.3))*f.lip_full
     lower = (.0312*arc*arc+.020*arc)*f.lip_full+gap*1.3
     ends = (u.abs()-1)*half
@@ -577,7 +582,7 @@ def mouth(s):
     a = shape(torch.maximum(gap*1.3-y, y-lower)*.85)
     w.over(a, lit(lip, w.shade*1.02-(y-gap*1.3)*1.8), 'l_lip')
     w.over(a*blob((u-.25*f.light_x)/.5, (y-gap*.6-lower*.45)/.014)*(.20+.25*f.lipstick)*f.light, (1., .95, .93))
-    a = shape(torch.maximum(-gap*.8-y, y-gap*1.3))*(f.mouth_open*12-1).clamp(0, 1)
+    a = shape(torch.maximum(-gap*.8-y, y-gap*1.3))*(o*12-1).clamp(0, 1)
     between_lips(s, w, u, y, gap, a)
     w.over(cover(y.abs()-.0055, s.p*1.3)*cover(ends, s.p*1.5)*w.inhead*(1-a)*.62, lit(s.skin, .25))
     w.shadow(blob((u.abs()-1)/.14, y/.026)*.28*w.inhead)
@@ -835,7 +840,7 @@ def toy_batches(
     check_range('batch', batch, 1)
     return (toy_faces(range(i, min(n, i+batch)), size, seed, device, masks) for i in range(0, n, batch))
 
-# %% ../nbs/01_synth.ipynb #47cf582f
+# %% ../nbs/01_synth.ipynb #557e4be4
 ATTRIBUTES = ('Smiling', 'Eyeglasses', 'Bald', 'Bangs', 'Black_Hair', 'Blond_Hair', 'Brown_Hair', 'Gray_Hair', 'Wearing_Hat', 'No_Beard', 'Mustache',
     'Mouth_Slightly_Open', 'Pale_Skin', 'Wearing_Earrings', 'Wearing_Necklace', 'Narrow_Eyes', 'Young')
 
@@ -849,10 +854,10 @@ def toy_attributes(
     return dict(Smiling=f.smile > .3, Eyeglasses=f.glasses > .5, Bald=bald, Bangs=~bald & ~hat & (f.bangs > .4),
         Black_Hair=pigment & (f.hair_dark > .75), Blond_Hair=pigment & (f.hair_dark < .3),
         Brown_Hair=pigment & (f.hair_dark >= .3) & (f.hair_dark <= .75), Gray_Hair=~bald & gray, Wearing_Hat=hat,
-        No_Beard=f.beard < .2, Mustache=f.mustache > .3, Mouth_Slightly_Open=f.mouth_open > .2, Pale_Skin=f.skin_tone < .12,
+        No_Beard=f.beard < .2, Mustache=f.mustache > .3, Mouth_Slightly_Open=opening(f) > .2, Pale_Skin=f.skin_tone < .12,
         Wearing_Earrings=f.earrings > .5, Wearing_Necklace=f.necklace > .5, Narrow_Eyes=f.eye_open < .6, Young=f.age < .5)
 
-# %% ../nbs/01_synth.ipynb #34aa8983
+# %% ../nbs/01_synth.ipynb #9112eb2b
 LANDMARKS = ('lefteye', 'righteye', 'nose', 'leftmouth', 'rightmouth')
 
 def toy_landmarks(
@@ -862,9 +867,10 @@ def toy_landmarks(
     f = check_factors(factors, 'cpu')
     s = Scene(f, 32)
     g = {k: v[:, None] for k, v in f.items()}
-    eye, mouth = .178*g['eye_spacing'], (.156+.062*g['smile'].clamp(min=0)-.01*g['mouth_open'])*g['mouth_width']
+    o = opening(SimpleNamespace(**g))
+    eye, mouth = .178*g['eye_spacing'], (.156+.062*g['smile'].clamp(min=0)-.01*o)*g['mouth_width']
     nose = .075*torch.sin(g['yaw'])
-    corner = .335-.055*g['smile']-.02*g['mouth_open']+.005
+    corner = .335-.055*g['smile']-.02*o+.005
     to_x = torch.cat([-eye, eye, nose, -mouth+.4*nose, mouth+.4*nose], 1)[:, None]
     to_y = torch.cat([-.085+0*eye, -.085+0*eye, -.08+.25*g['nose_length'], corner, corner], 1)[:, None]
     s.x = s.y = torch.zeros_like(to_x)
