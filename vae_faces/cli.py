@@ -280,13 +280,13 @@ def toy_command(
     check_range('workers', workers, low=1)
     print(toy_store(store, n, size, seed, valid, test, workers))
 
-# %% ../nbs/09_cli.ipynb #86e249d8
+# %% ../nbs/09_cli.ipynb #7a79509c
 @command
 def demo_command(
     out:str='demo',     # folder to write
     data:str=None,      # a store to use in place of drawn faces
-    faces:int=5000,     # how many faces to draw
-    epochs:int=8,       # how often training sees them
+    faces:int=12000,    # how many faces to draw
+    epochs:int=16,      # how often training sees them
     size:int=64,        # side of the drawn faces in pixels: 32, 64, 128 or 256
     seed:int=0,         # of everything
     device:str='auto',  # auto, cpu, cuda or mps

@@ -103,8 +103,8 @@ vae_faces_help</pre>
 '''
     with atomic_path(Path(out)/'index.html') as temporary: temporary.write_text(page, encoding='utf-8')
 
-# %% ../nbs/08_demo.ipynb #227e8d72
-RECIPE = dict(latent=64, channels=(16, 32, 64, 128), batch_size=64, lr=5e-3, schedule='trapezoid', beta=.1)
+# %% ../nbs/08_demo.ipynb #fcc72a5d
+RECIPE = dict(latent=64, channels=(16, 32, 64, 128), batch_size=64, lr=4e-3, schedule='trapezoid', beta=.25)
 
 def _say_kept(kept):
     "The measure of the section before, in a sentence."
@@ -122,8 +122,8 @@ def _claim(out, settings):
 def demo(
     out='demo',         # folder to write
     data=None,          # a store to use in place of drawn faces
-    faces:int=5000,     # how many faces to draw
-    epochs:int=8,       # how often training sees them
+    faces:int=12000,    # how many faces to draw
+    epochs:int=16,      # how often training sees them
     size:int=64,        # side of the drawn faces in pixels
     seed:int=0,         # of everything
     device:str='auto',  # 'auto', 'cpu', 'cuda' or 'mps'
