@@ -27,7 +27,7 @@ GALLERY = {
     'history.png':         ('Training', 'The loss per epoch (−ELBO, in nats per image) and its two parts; the numbers are in <a href="run/history.csv">history.csv</a>.'),
 }
 
-# %% ../nbs/08_demo.ipynb #60b5ae3c
+# %% ../nbs/08_demo.ipynb #67ac04bd
 def draw_gallery(
     vae:VAE,        # a trained model
     store:Store,    # where the faces come from
@@ -48,7 +48,7 @@ def draw_gallery(
     kl = dimension_kl(vae, store[rows[:256]])
     dims = kl.argsort(descending=True)[:8].tolist()
     steps = decode_images(vae, traverse(encode_batches(vae, pairs[:1])[0], dims))
-    save_image(labelled_rows({f'{kl[d]:.1f} nats': s for d, s in zip(dims, steps)}), out/'traversal.png')
+    save_image(labelled_rows({f'z[{d}]: {kl[d]:.1f} nats': s for d, s in zip(dims, steps)}), out/'traversal.png')
     with atomic_path(out/'history.png') as temporary: plot_history(history).savefig(temporary, dpi=80)
 
 # %% ../nbs/08_demo.ipynb #781ae7b8
