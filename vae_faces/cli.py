@@ -90,7 +90,7 @@ def prep_command(
     print(f"read as {made.info['kind']}; split: {'official' if 'official' in made.info['split'] else 'random'}")
     print(made)
 
-# %% ../nbs/09_cli.ipynb #282ba3f9
+# %% ../nbs/09_cli.ipynb #b48b78a3
 def _widths(text):
     "'32,64,128' as a list of numbers."
     try: return [int(w) for w in text.split(',')]
@@ -113,13 +113,14 @@ def train_command(
     device:str='auto',      # auto, cpu, cuda or mps
     patience:int=None,      # stop after so many epochs without a better validation ELBO
     min_delta:float=0.,     # what counts as better, in nats per image
+    start:str=None,         # begin with the weights of this model: a run, a folder, a bundled name
     resume:bool=False,      # go on with the run in --out, with its own recipe
     wandb:typing.Literal['off', 'offline', 'online']='off', # log to Weights & Biases
 ):
     """Train a VAE on a store. Every epoch leaves a checkpoint, a row of history and pictures in the run's folder.
 
     example: vae_faces_train faces --out run --epochs 20"""
-    made = fit(store, out, epochs, batch_size, lr, schedule, beta, latent, channels, flip, split, seed, device, patience, min_delta, resume, wandb)
+    made = fit(store, out, epochs, batch_size, lr, schedule, beta, latent, channels, flip, split, seed, device, patience, min_delta, start, resume, wandb)
     print(f"trained {made.epoch} epochs; the best was epoch {made.best['epoch']}; the model is in '{made.out}'")
 
 # %% ../nbs/09_cli.ipynb #ea3e6f8f
@@ -280,13 +281,14 @@ def toy_command(
     check_range('workers', workers, low=1)
     print(toy_store(store, n, size, seed, valid, test, workers))
 
-# %% ../nbs/09_cli.ipynb #7a79509c
+# %% ../nbs/09_cli.ipynb #7bdfa771
 @command
 def demo_command(
     out:str='demo',     # folder to write
     data:str=None,      # a store to use in place of drawn faces
     faces:int=12000,    # how many faces to draw
-    epochs:int=16,      # how often training sees them
+    epochs:int=None,    # how often training sees them; 6, or 16 from scratch
+    scratch:bool=False, # begin with random weights, not with those of the bundled model
     size:int=64,        # side of the drawn faces in pixels: 32, 64, 128 or 256
     seed:int=0,         # of everything
     device:str='auto',  # auto, cpu, cuda or mps
@@ -294,7 +296,7 @@ def demo_command(
     """Show everything in a few minutes: draw faces, train on them, and write a page with the results.
 
     example: vae_faces_demo --out demo"""
-    page = demo(out, data, faces, epochs, size, seed, device)
+    page = demo(out, data, faces, epochs, size, seed, device, scratch)
     print(f"done: open {page.resolve()} in a browser")
 
 # %% ../nbs/09_cli.ipynb #8fc38cb7

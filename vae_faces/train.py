@@ -143,13 +143,20 @@ def trapezoid(
 
 SCHEDULES = {'constant': lambda steps: lambda step: 1., 'trapezoid': trapezoid}     # how the learning rate goes, by name
 
-# %% ../nbs/05_train.ipynb #1b04b6f8
+# %% ../nbs/05_train.ipynb #3bbdad1e
+def _start_from(vae, name):
+    "Give the network the weights of a trained one; `FacesError` if the two are not the same network."
+    trained = VAE.from_pretrained(name)
+    for key, value in trained.config.items():
+        if vae.config[key] != value: raise FacesError(f"cannot start from '{name}': its {key} is {value}, and here it is {vae.config[key]}")
+    vae.load_state_dict(trained.state_dict())
+
 class Training:
     "A training run in progress: the model, its optimiser, its random generators, its history, and the folder that holds them."
     def __init__(self,
         store:Store,    # images to learn from
         out,            # the run's folder
-        recipe:dict,    # what decides the result: latent, channels, batch_size, lr, schedule, beta, flip, split, seed
+        recipe:dict,    # what decides the result: latent, channels, batch_size, lr, schedule, beta, flip, split, seed, start
         device,         # a `torch.device`
         epochs:int,     # how many are wanted, for the schedule
     ):
@@ -158,6 +165,7 @@ class Training:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.vae = VAE(store.size, recipe['latent'], recipe['channels']).to(device)
+        if recipe['start']: _start_from(self.vae, recipe['start'])
         self.optimizer = torch.optim.Adam(self.vae.parameters(), lr=recipe['lr'])
         steps = epochs*math.ceil(len(store.indices(recipe['split']))/recipe['batch_size'])
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, SCHEDULES[recipe['schedule']](steps))
@@ -248,7 +256,7 @@ def _check_recipe(store, r, epochs, patience):
         check_range('patience', patience, low=1)
         if r['split'] == 'all' or not len(store.indices('valid')): raise FacesError('early stopping needs validation images: prepare the store with a valid share, and train on the train split')
 
-# %% ../nbs/05_train.ipynb #041c527d
+# %% ../nbs/05_train.ipynb #db5c1c65
 def fit(
     store,                  # a store, or its path
     out,                    # the run's folder
@@ -265,13 +273,14 @@ def fit(
     device:str='auto',      # 'auto', 'cpu', 'cuda' or 'mps'
     patience:int=None,      # stop after so many epochs without a better validation ELBO; never if `None`
     min_delta:float=0.,     # what counts as better, in nats per image
+    start:str=None,         # begin with the weights of this model (a run, a folder, a bundled name); with random ones if `None`
     resume:bool=False,      # go on with the run in `out`
     wandb:str='off',        # log to Weights & Biases: 'off', 'offline' or 'online'
     on_epoch=None,          # function of the Training, called after every epoch
 ) -> 'Training':
     "Train a VAE on a store, with progress, pictures and checkpoints; returns the finished `Training`."
     store, out = store if isinstance(store, Store) else Store(store), Path(out)
-    recipe = dict(latent=latent, channels=list(channels) if channels else None, batch_size=batch_size, lr=lr, schedule=schedule, beta=beta, flip=flip, split=split, seed=seed)
+    recipe = dict(latent=latent, channels=list(channels) if channels else None, batch_size=batch_size, lr=lr, schedule=schedule, beta=beta, flip=flip, split=split, seed=seed, start=str(start) if start else None)
     if resume: recipe = _resumed_recipe(store, out, recipe)
     elif out.is_dir() and {f.name for f in out.iterdir()} - NO_EPOCH_YET: raise FacesError(f"'{out}' is not empty: resume the run in it, or choose another folder")
     _check_recipe(store, recipe, epochs, patience)
