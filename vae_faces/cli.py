@@ -6,7 +6,7 @@
 __all__ = ['make_parser', 'command', 'prep_command', 'train_command', 'reconstruct_command', 'sample_command', 'morph_command',
            'morph_grid_command', 'toy_command', 'demo_command', 'bench_command', 'help_command']
 
-# %% ../nbs/09_cli.ipynb #70e9d28e
+# %% ../nbs/09_cli.ipynb #82d20e07
 import argparse, functools, inspect, json, sys, typing
 from pathlib import Path
 import torch
@@ -18,6 +18,7 @@ from .demo import demo
 from .latent import morph_clips, morph_frames
 from .model import VAE
 from .show import grid_frames, image_grid, labelled_rows, save_animation, save_image
+from .synth import write_celeba, write_celebamask_hq
 from .train import fit
 
 # %% ../nbs/09_cli.ipynb #f5d232a5
@@ -264,22 +265,27 @@ def morph_grid_command(
     save_animation(film, out, fps, loop=play != 'once', pingpong=play == 'pingpong')
     _wrote(out, f'{n} frames of {pairs} pairs')
 
-# %% ../nbs/09_cli.ipynb #119aedf9
+# %% ../nbs/09_cli.ipynb #76b4919d
 @command
 def toy_command(
-    store:str,          # the store to write; must not exist yet
+    store:str,          # the store (or the folder) to write; must not exist yet
     n:int=4000,         # number of faces
-    size:int=64,        # side of the squares in pixels: 32, 64, 128 or 256
+    size:int=64,        # side of the squares in a store, in pixels: 32, 64, 128 or 256
     seed:int=0,         # another seed, other people
     valid:float=0.1,    # share of the images that validate
     test:float=0.1,     # share of the images that test
-    workers:int=1,      # processes
+    layout:typing.Literal['store', 'celebamask_hq', 'celeba_kaggle', 'celeba_torchvision']='store', # a store, or a data set's own files
+    workers:int=None,   # processes; one for a store (drawing uses all cores anyway), all cores for a data set's files
 ):
     """Draw ToyFaces into a store: portraits with known attributes, for trying everything without a data set.
 
-    example: vae_faces_toy toys --n 10000"""
-    check_range('workers', workers, low=1)
-    print(toy_store(store, n, size, seed, valid, test, workers))
+    example: vae_faces_toy toys --n 10000
+             vae_faces_toy hq --n 100 --layout celebamask_hq"""
+    if workers is not None: check_range('workers', workers, low=1)
+    if layout == 'store': print(toy_store(store, n, size, seed, valid, test, workers or 1)); return
+    if layout == 'celebamask_hq': write_celebamask_hq(store, n, seed, workers=workers)
+    else: write_celeba(store, n, layout.removeprefix('celeba_'), seed, workers)
+    print(f"wrote {n:,} faces in the layout {layout} to '{Path(store).name}'")
 
 # %% ../nbs/09_cli.ipynb #7bdfa771
 @command

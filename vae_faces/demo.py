@@ -17,10 +17,10 @@ from .show import grid_frames, image_grid, labelled_rows, plot_history, save_ani
 from .synth import render, toy_attributes, toy_factors
 from .train import fit, read_history
 
-# %% ../nbs/08_demo.ipynb #5354d43a
+# %% ../nbs/08_demo.ipynb #5a583df1
 GALLERY = {
     'reconstructions.png': ('Reconstructions', 'Faces that training never saw, and below each what is left of it after a passage through {latent} numbers.'),
-    'samples.png':         ('New faces', 'Draws from the prior, decoded. Nobody here exists, and none is a copy of a training image.'),
+    'samples.png':         ('New faces', 'Draws from the prior, decoded. Nobody here exists.'),
     'morph.gif':           ('A morph', 'Two faces are encoded, and every frame decodes one point of the straight line between their codes.'),
     'morph_grid.gif':      ('Sixteen morphs', 'The same for sixteen pairs. A good latent space has no sudden jumps anywhere.'),
     'traversal.png':       ('One number at a time', 'Each row changes a single latent dimension of one face from −3 to 3; the dimensions that say most come first.'),
