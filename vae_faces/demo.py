@@ -103,7 +103,7 @@ vae_faces_help</pre>
 '''
     with atomic_path(Path(out)/'index.html') as temporary: temporary.write_text(page, encoding='utf-8')
 
-# %% ../nbs/08_demo.ipynb #03b6ee99
+# %% ../nbs/08_demo.ipynb #6f98fedc
 WARM = dict(start='toyfaces-64', latent=96, channels=(24, 48, 96, 192), batch_size=64, lr=1e-3, schedule='trapezoid', beta=.25)
 SCRATCH = dict(latent=64, channels=(16, 32, 64, 128), batch_size=64, lr=4e-3, schedule='trapezoid', beta=.25)
 
@@ -120,6 +120,7 @@ def _claim(out, settings):
     make_folder(out)
     with atomic_path(mark) as temporary: temporary.write_text(json.dumps(settings), encoding='utf-8')
 
+# %% ../nbs/08_demo.ipynb #98d02a18
 def demo(
     out='demo',         # folder to write
     data=None,          # a store to use in place of drawn faces
