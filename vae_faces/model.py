@@ -106,7 +106,9 @@ class VAE(nn.Module, PyTorchModelHubMixin, library_name='vae_faces', tags=['vae'
         "Where the parameters are."
         return next(self.parameters()).device
 
-    def forward(self, x): return self.elbo(x)
+    def forward(self, x):
+        "The two terms of the bound: calling the model is `elbo`."
+        return self.elbo(x)
 
 # %% ../nbs/04_model.ipynb #8f6b6e6f
 from fastcore.basics import patch

@@ -350,4 +350,6 @@ class wandb_logger:
         pictures = {n: self.wandb.Image(str(training.out/'samples'/f'{n}-{row["epoch"]:03d}.png')) for n in ('reconstructions', 'samples')}
         self.run.log({**{k: v for k, v in row.items() if k != 'epoch'}, **pictures}, step=row['epoch'])
 
-    def finish(self): self.run.finish()
+    def finish(self):
+        "Write what is still waiting, and close the log."
+        self.run.finish()
