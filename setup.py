@@ -38,7 +38,7 @@ setup(
     include_package_data=True,
     python_requires=f'>={cfg["min_python"]}',
     install_requires=cfg['requirements'].split(),
-    extras_require={'dev': cfg['dev_requirements'].split()},
+    extras_require={name.removesuffix('_requirements'): packages.split() for name, packages in cfg.items() if name.endswith('_requirements')},
     entry_points={
         'console_scripts': [line.strip() for line in cfg['console_scripts'].splitlines()],
         'nbdev': [f'{cfg["lib_path"]}={cfg["lib_path"]}._modidx:d'],
