@@ -7,12 +7,12 @@ __all__ = ['DATASETS', 'TOKEN', 'ANSWERS', 'MOST', 'RATIO', 'WRITING', 'TERMS', 
            'folder_size', 'size_text', 'check_space', 'explain', 'fetch_kaggle', 'find_mounted', 'safe_members',
            'unpack', 'download']
 
-# %% ../nbs/02_download.ipynb #f26984e4
+# %% ../nbs/02_download.ipynb #0f3f2392
 import contextlib, errno, hashlib, io, logging, os, shutil, stat, sys, tarfile, zipfile, zlib
 from pathlib import Path
 from typing import NamedTuple
 from .core import FacesError, check_choice, make_folder, progress
-from .data import IMAGES, LABELS, MASKS, SIDES, find_faces, find_masks, read_table
+from .data import IMAGES, LABELS, MASKS, SIDES, find_faces, find_masks, find_table, read_table
 
 # %% ../nbs/02_download.ipynb #cf51a5dc
 class DataSet(NamedTuple):
@@ -32,7 +32,7 @@ DATASETS = dict(
     celebamask_hq=DataSet('ipythonx/celebamaskhq', 'https://github.com/switchablenorms/CelebAMask-HQ',
         images=30_000, tables=(LABELS['celebamask_hq'], SIDES['celebamask_hq'], ['CelebAMask-HQ-pose-anno.txt']), folders=15, archive=2.94e9, unpacked=5.0e9))
 
-# %% ../nbs/02_download.ipynb #2c5fa8d5
+# %% ../nbs/02_download.ipynb #e09054af
 def find_datasets(
     folder,         # where to look
     name:str,       # 'celeba' or 'celebamask_hq'
@@ -40,16 +40,16 @@ def find_datasets(
 ):
     "The folders at or below `folder` in which a data set of that name begins, one after the other."
     folder = Path(folder)
-    if (folder/IMAGES[name]).is_dir(): yield folder; return
-    if depth == 0 or folder.name in (MASKS, *IMAGES.values()) or not folder.is_dir(): return
+    if any((folder/images).is_dir() for images in IMAGES[name]): yield folder; return
+    if depth == 0 or folder.name in (MASKS, *IMAGES['celeba'], *IMAGES['celebamask_hq']) or not folder.is_dir(): return
     try: below = sorted(e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith(('.', '__MACOSX')) and not e.name.endswith('.partial'))
     except OSError: return      # a folder that we may not read
     for inner in below: yield from find_datasets(folder/inner, name, depth - 1)
 
-# %% ../nbs/02_download.ipynb #d0bbdc2d
-def _table_shortfalls(place, names, rows):
+# %% ../nbs/02_download.ipynb #89f4a5f9
+def _table_shortfalls(kind, place, names, rows):
     "What is wrong with the table that goes by one of `names`."
-    path = next((place/name for name in names if (place/name).is_file()), None)
+    path = find_table(kind, place, names)
     if path is None: return [f"no {' or '.join(names)}"]
     try: found = len(read_table(path)[1])
     except FacesError as error: return [str(error)]
@@ -64,7 +64,7 @@ def shortfalls(
     expected, place, found = expected or DATASETS[name], Path(place), []
     images = len(find_faces(name, place)[1])
     if images < expected.images: found.append(f'{images:,} of {expected.images:,} images')
-    for names in expected.tables: found += _table_shortfalls(place, names, expected.images)
+    for names in expected.tables: found += _table_shortfalls(name, place, names, expected.images)
     if expected.folders:
         masks = find_masks(place)
         folders = len({os.path.dirname(files[0]) for files in masks.values()})
@@ -258,7 +258,7 @@ def unpack(
     os.replace(partial, folder)
     return folder
 
-# %% ../nbs/02_download.ipynb #a9f3545f
+# %% ../nbs/02_download.ipynb #3597fd1d
 TERMS = 'for non-commercial research only, and not to be passed on; with the download you agree to the terms at'
 
 def _look_in(root, name, expected):
@@ -270,7 +270,7 @@ def _look_in(root, name, expected):
 def _settle(name, came, target, staging, expected):
     "Check what has come into `staging`, move it to `target`, and return where the data set begins."
     place = next(find_datasets(came, name), None)
-    lacks = shortfalls(name, place, expected) if place else [f"no folder '{IMAGES[name]}'"]
+    lacks = shortfalls(name, place, expected) if place else [f"no folder '{IMAGES[name][0]}'"]
     ours = came.absolute().is_relative_to(staging.absolute())       # and not mounted by Kaggle or Colab
     if lacks: raise FacesError(f"what has come is not the whole of {name}: {'; '.join(lacks)}" + (f"; to begin anew, delete '{staging}'" if ours else f" (in '{came}')"))
     if not ours: return place
@@ -278,14 +278,14 @@ def _settle(name, came, target, staging, expected):
     os.replace(came, target)
     return target/place.relative_to(came)
 
-# %% ../nbs/02_download.ipynb #a2563937
+# %% ../nbs/02_download.ipynb #3ff09b90
 def _bring(name, expected, archive, staging, fetch):
     "Get the files into `staging`, from an archive or the network."
     make_folder(staging, 'folder for data sets')
     try:
         if archive:
             shutil.rmtree(staging/'unpacked', ignore_errors=True)
-            return unpack(archive, staging/'unpacked', IMAGES[name])
+            return unpack(archive, staging/'unpacked', IMAGES[name][0])
         check_space(staging, 1.1*(expected.archive + expected.unpacked) - folder_size(staging), name)
         print(f'fetching {expected.handle} from Kaggle ({size_text(expected.archive)}), then unpacking it')
         return fetch(expected.handle, staging)
