@@ -410,7 +410,7 @@ def _side_by_side(clips, scale, background):
         for i, column in enumerate(columns): frame.paste(column, (i*columns[0].width, 0))
         yield np.asarray(frame)
 
-# %% ../nbs/09_cli.ipynb #8d2a9bda
+# %% ../nbs/09_cli.ipynb #bf16b6eb
 @command
 def evaluate_command(
     run:str,                # run folder, saved weights, or a bundled name
@@ -421,13 +421,14 @@ def evaluate_command(
     seed:int=0,             # which of them, and everything random
     distance:typing.Literal['pyramid', 'pixel', 'lpips']='pyramid', # of images; lpips needs a package and a download
     features:typing.Literal['faces', 'inception']='faces',          # for Fréchet distances; inception needs a package and a download
+    parts:_names=None,      # parts of the report, with commas between, such as bound,frechet; all if not given
     photographs:bool=False, # show faces of the store in the page; ToyFaces are always shown
     device:str='auto',      # auto, cpu, cuda or mps
 ):
     """Measure a model: likelihood, reconstructions, codes, and how continuous its latent space is.
 
     example: vae_faces_evaluate run faces --out evaluation"""
-    report = evaluate_run(run, store, out, split, n, seed, distance, features, device, photographs)
+    report = evaluate_run(run, store, out, split, n, seed, distance, features, device, photographs, parts)
     if report['note']: print(f"note: {report['note']}", file=sys.stderr)
     print(report_table(report))
     print(f"wrote '{Path(out)/'report.html'}' and '{Path(out)/'report.json'}'")
