@@ -75,8 +75,9 @@ def kept_attributes(
     other = torch.stack([error(**{k: torch.full_like(own, v) for k, v in change.items()}).masked_fill(attributes[c], math.inf) for c, change in HAIR.items()])
     return kept | {'Hair colour': (own < other.amin(0))[shown].float().mean().item()}
 
-# %% ../nbs/08_demo.ipynb #f7030ffa
-STYLE = '''body { font: 17px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; color-scheme: light dark; }
+# %% ../nbs/08_demo.ipynb #ea2ffe3f
+STYLE = ''':root { color-scheme: light dark; }
+body { font: 17px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
 figure { margin: 2.5rem 0; } img { max-width: 100%; height: auto; image-rendering: auto; } h2 { margin-bottom: .3rem; }
 code, pre { background: #8882; border-radius: 4px; padding: .1em .3em; } pre { padding: .8em; overflow-x: auto; }'''
 

@@ -215,12 +215,12 @@ def publish(self:Training):
     write_history(self.out/'history.csv', self.history)
     return save_pictures(self.out/'samples', self.vae, self.faces, self.latents, self.epoch)
 
-# %% ../nbs/05_train.ipynb #f167c5d2
+# %% ../nbs/05_train.ipynb #35ad5b5d
 @patch
 def note(self:Training, status:str, epochs:int):
     "Write training.json: the recipe, the store, and how far the run got ('running', 'finished' or 'stopped early')."
     record = dict(status=status, epochs_done=self.epoch, epochs=epochs, best_epoch=self.best['epoch'], recipe=self.recipe,
-                  store=str(self.store.path.resolve()), store_fingerprint=self.store.fingerprint, store_images=len(self.store))
+                  store=str(self.store.path.resolve()), store_fingerprint=self.store.fingerprint, store_images=len(self.store), store_kind=self.store.info.get('kind'))
     with atomic_path(self.out/'training.json') as temporary: temporary.write_text(json.dumps(record, indent=2) + '\n', encoding='utf-8')
 
 # %% ../nbs/05_train.ipynb #8f5b86eb
@@ -330,7 +330,7 @@ def run_progress(
     done, epochs = record.get('epochs_done', 1), record.get('epochs', 1)
     return (done, epochs) if record.get('status') == 'running' else (epochs, epochs)
 
-# %% ../nbs/05_train.ipynb #ee62d113
+# %% ../nbs/05_train.ipynb #23601b1d
 class wandb_logger:
     "A callback that logs every epoch's numbers and pictures to Weights & Biases."
     def __init__(self,
