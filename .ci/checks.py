@@ -274,6 +274,13 @@ def installed():
     print(f'{len(modules)} modules, {len(commands)} commands; Python {sys.version.split()[0]}, {versions}')
 
 
+def browse():
+    "What .ci/explorer.py, which drives the explorer in JupyterLab, says and ends with; 77 where it lacks a program."
+    done = subprocess.run([sys.executable, root/'.ci'/'explorer.py'], cwd=root, stdin=subprocess.DEVNULL, text=True, encoding='utf-8',
+                          errors='replace', stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
+    return done.stdout.strip(), done.returncode
+
+
 # Counting
 
 def check(function, *args):
@@ -314,6 +321,13 @@ def everything():
         if results[-1]:
             wheel = next(dist.glob('*.whl'))
             results += [check(wheel_contents, tree, wheel), check(wheel_works, wheel, folder)]
+
+    said, ended = browse()
+    def browsed():
+        "a browser uses the explorer in a real JupyterLab"
+        if ended: raise Wrong(said)
+    if ended == 77: print(f'--    {browsed.__doc__}: {said}')
+    else: results.append(check(browsed))
     print(f'\n{sum(results)} passed, {len(results) - sum(results)} failed')
     return 0 if all(results) else 1
 
