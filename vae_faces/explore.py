@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['STEP', 'LAP', 'TICK', 'TABS', 'COPY', 'slider_values', 'dimension_directions', 'move_along', 'Face', 'face_code',
            'Pad', 'pad_picture', 'Lab', 'ToyFaces', 'usable_attributes', 'component_directions', 'load_lab', 'Pacer',
-           'SliderPage', 'MorphPage', 'as_bytes', 'PhotoPage', 'Explorer', 'free_name', 'widget_tree', 'anybody_there',
-           'explore']
+           'SliderPage', 'MorphPage', 'as_bytes', 'PhotoPage', 'Explorer', 'fit_photo', 'free_name', 'widget_tree',
+           'anybody_there', 'explore']
 
-# %% ../nbs/08_explore.ipynb #c330b906
+# %% ../nbs/08_explore.ipynb #8859ff6c
 import asyncio, base64, html, io, math, textwrap, time
 from functools import partial
 from pathlib import Path
@@ -17,10 +17,11 @@ from fastcore.basics import patch
 import numpy as np, torch
 from PIL import Image, ImageDraw
 from .core import FacesError, check_choice, check_range, make_folder, seeded
-from .data import Store, decode_image, to_float
+from .data import Store, decode_image
 from .latent import Directions, attribute_directions, decode_images, encode_batches, encode_store, lerp, principal_directions, slerp, store_labels
 from .loss import kl_per_dimension
 from .model import VAE
+from .photos import Crop, Cropper, crop_face, crop_whole
 from .show import image_grid, labelled_rows, save_animation, save_image
 from .synth import toy_attributes, toy_faces, toy_factors
 
@@ -115,9 +116,9 @@ def latent(self:Face):
     "The latent that is drawn: (D,), rounded to four decimals."
     return torch.tensor([round(value, 4) for value in self.z.tolist()])
 
-# %% ../nbs/08_explore.ipynb #486238a4
+# %% ../nbs/08_explore.ipynb #2a7cbd15
 def face_code(
-    z,          # (D,) the latent as drawn, see `Face`
+    z,          # (D,) the latent as drawn, see Face
     run,        # what `VAE.from_pretrained` is to be given; `None` if the model is at hand as `vae`
     notes=(),   # how the face came about
     device='cpu',   # where it was drawn
@@ -470,7 +471,7 @@ def as_bytes(
     (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(file, kind, **(dict(quality=85) if kind == 'jpeg' else {}))
     return file.getvalue()
 
-# %% ../nbs/08_explore.ipynb #48947cd6
+# %% ../nbs/08_explore.ipynb #2d2cec3a
 class PhotoPage:
     "Upload a photograph or choose a row."
     def __init__(self,
@@ -488,7 +489,7 @@ class PhotoPage:
         self.quiet, self.uploaded = False, uploaded
         self.upload.observe(self._came, 'value')
         self.encode.on_click(lambda _: chosen(self.row.value))
-        self.widget = widgets.VBox([self.upload, _row(self.row, self.encode), _words(f'{title}: rows 0 to {rows - 1}. A photograph is cut to its central square; nothing leaves the machine that the kernel runs on.'),
+        self.widget = widgets.VBox([self.upload, _row(self.row, self.encode), _words(f'{title}: rows 0 to {rows - 1}. Of a photograph that is no square, the largest face is taken; nothing leaves the machine that the kernel runs on.'),
                                     self.picture], layout=widgets.Layout(width='100%'))
 
     def _came(self, change):
@@ -681,7 +682,21 @@ def undo(self:Explorer):
     "Take back the last step."
     self._go(self.face.undo)
 
-# %% ../nbs/08_explore.ipynb #e8840a6a
+# %% ../nbs/08_explore.ipynb #a24523b3
+def fit_photo(
+    photo,          # uint8 (H, W, 3)
+    lab:Lab,        # whose model is to see it
+    name='the picture',     # for the note
+) -> Crop:
+    "A photograph as a square for the model: a square as it is, or else its largest face, or else its centre."
+    if photo.shape[0] == photo.shape[1]: return crop_whole(photo, lab.vae.size, name)
+    cropper = Cropper(lab.vae.size, lab.run or '', lab.faces if isinstance(lab.faces, Store) else None)
+    try: return crop_face(photo, lab.vae.size, cropper.geometry, 'largest', name)
+    except FacesError as error:
+        middle = crop_whole(photo, lab.vae.size, name)
+        return middle._replace(note=f'{middle.note}, since {error}')
+
+# %% ../nbs/08_explore.ipynb #36e54d20
 @patch
 def encode(self:Explorer,
     name:str,   # the file's name
@@ -691,9 +706,11 @@ def encode(self:Explorer,
     "Go on with the face in an image file."
     try:
         if len(data) > most*2**20: raise FacesError(f'{len(data)/2**20:.0f} MB, and at most {most} are read: make it smaller first')
-        pixels, _ = decode_image(data, self.lab.vae.size)
+        photo, _ = decode_image(data)
     except FacesError as error: raise FacesError(f"cannot read '{name}': {error}") from None
-    self._encode(to_float(torch.from_numpy(pixels.copy())[None])[0], name)
+    crop = fit_photo(photo, self.lab, name)
+    self._encode(crop.x, name)
+    self.say(crop.note)
 
 # %% ../nbs/08_explore.ipynb #c5103100
 @patch
