@@ -659,7 +659,7 @@ def _open_partial(partial, plan, shape):
         with atomic_path(kept) as temporary: temporary.write_text(text, encoding='utf-8')   # last: a plan without room is no plan
     return _read_journal(partial)
 
-# %% ../nbs/02_data.ipynb #8be01e9f
+# %% ../nbs/02_data.ipynb #967005a9
 THREADS = 4     # so many workers are threads of this process; more are processes
 
 def _quietly(work, *arguments):
@@ -676,9 +676,9 @@ def in_chunks(
     "Results of `work` as they come in, in any order, with no more than two for each worker waiting."
     if workers == 1: yield from (_quietly(work, item) for item in items); return
     from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-    from joblib.externals.loky import get_reusable_executor
+    from joblib.externals.loky import ProcessPoolExecutor          # a pool of our own: joblib and scikit-learn share the reusable one
     threads = workers <= THREADS
-    pool = ThreadPoolExecutor(workers) if threads else get_reusable_executor(workers, timeout=5)
+    pool = ThreadPoolExecutor(workers) if threads else ProcessPoolExecutor(workers)
     call, pending = (lambda item: pool.submit(work, item) if threads else pool.submit(_quietly, work, item)), set()
     with warnings.catch_warnings():
         if threads: warnings.simplefilter('ignore')     # for all threads, since this is one setting for the process
@@ -693,7 +693,7 @@ def in_chunks(
                 yield from (job.result() for job in done)
         finally:
             for job in pending: job.cancel()
-            if threads: pool.shutdown(cancel_futures=True)
+            pool.shutdown(**(dict(cancel_futures=True) if threads else {}))
 
 # %% ../nbs/02_data.ipynb #267c87d4
 def _fill(partial, plan, shape, work, arguments, workers, what):
