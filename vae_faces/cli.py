@@ -18,7 +18,7 @@ from .core import FacesError, check_choice, check_range, pick_device, seeded
 from .data import SPLITS, Store, prepare, toy_store
 from .demo import demo
 from .download import download
-from .latent import Codes, Directions, attribute_directions, decode_batches, decode_images, encode_batches, encode_store, morph_clips, principal_directions, ring, store_labels
+from .latent import Codes, Directions, attribute_directions, check_store, decode_batches, decode_images, encode_batches, encode_store, morph_clips, principal_directions, ring, store_labels
 from .model import VAE
 from .photos import Cropper, show_crops
 from .report import evaluate_run, report_table
@@ -175,9 +175,7 @@ def _open_run(run, device, store=None):
     done, epochs = run_progress(run)
     if done < epochs: print(f"note: run '{run}' stands at epoch {done} of {epochs}; vae_faces_train --resume goes on", file=sys.stderr)
     if store is None: return vae
-    store = Store(store)
-    if store.size != vae.size: raise FacesError(f"store '{store.path}' holds {store.size}×{store.size} images and the model '{run}' sees {vae.size}×{vae.size}: prepare the photographs with --size {vae.size}")
-    return vae, store
+    return vae, check_store(vae, Store(store), f"the model '{run}'")
 
 def _draw(store, split, n, seed):
     "`n` row numbers of a split, drawn without repetition."

@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['SUFFIXES', 'FORMATS', 'SPLITS', 'ZLIB', 'NEARLY_EMPTY', 'IMAGES', 'MASKS', 'LABELS', 'SIDES', 'PEOPLE', 'DEPTH',
            'CROPS', 'CELEBA_SIZE', 'ENDS', 'YES_NO', 'UTK_NAME', 'CHUNK', 'THREADS', 'find_images', 'to_rgb', 'square',
-           'decode_image', 'load_photo', 'to_float', 'split_by_content', 'tie', 'reunite', 'merge_masks', 'cut_out',
-           'choose_parts', 'blur_behind', 'cut_square', 'find_layout', 'find_faces', 'find_table', 'crop_box',
-           'read_table', 'read_attributes', 'official_split', 'read_identities', 'find_masks', 'folder_attributes',
-           'utk_attributes', 'in_chunks', 'fingerprint', 'prepare', 'Store', 'Batches', 'toy_store']
+           'decode_image', 'read_photo', 'load_photo', 'to_float', 'split_by_content', 'tie', 'reunite', 'merge_masks',
+           'cut_out', 'choose_parts', 'blur_behind', 'cut_square', 'find_layout', 'find_faces', 'find_table',
+           'crop_box', 'read_table', 'read_attributes', 'official_split', 'read_identities', 'find_masks',
+           'folder_attributes', 'utk_attributes', 'in_chunks', 'fingerprint', 'prepare', 'Store', 'Batches',
+           'toy_store']
 
 # %% ../nbs/02_data.ipynb #aab6277a
 import csv, hashlib, importlib.util, io, json, math, os, re, shutil, struct, warnings, zlib
@@ -92,20 +93,27 @@ def decode_image(
         photo, notes = _photo(data, background, size and 2*size)
     return (np.asarray(photo) if size is None else square(photo, size)), notes
 
-# %% ../nbs/02_data.ipynb #4de04242
+# %% ../nbs/02_data.ipynb #4d036ae7
+def read_photo(
+    path,               # an image file
+    size:int=None,      # `None` to keep the size, or the side of the square wanted
+    background='black', # colour under transparent pixels
+) -> np.ndarray:
+    "One photograph, upright: uint8 (H, W, 3); `FacesError` names the file if it cannot be used."
+    path = Path(path)
+    if path.is_dir(): raise FacesError(f"'{path}' is a folder: give one image file")
+    try: return decode_image(path.read_bytes(), size, background)[0]
+    except OSError as error: raise FacesError(f"cannot read the image '{path}': {error.strerror or error}") from None
+    except FacesError as error: raise FacesError(f"cannot read the image '{path}': {error}") from None
+
+# %% ../nbs/02_data.ipynb #7995fae2
 def load_photo(
     path,               # an image file
     size:int,           # side of the square wanted, in pixels
     background='black', # colour under transparent pixels
 ):
     "One photograph as the model wants it: float (3, size, size) in [0, 1]."
-    path = Path(path)
-    if path.is_dir(): raise FacesError(f"'{path}' is a folder: give one image file")
-    try: data = path.read_bytes()
-    except OSError as error: raise FacesError(f"cannot read the image '{path}': {error.strerror or error}") from None
-    try: pixels, _ = decode_image(data, size, background)
-    except FacesError as error: raise FacesError(f"cannot read the image '{path}': {error}") from None
-    return to_float(torch.from_numpy(pixels.copy())[None])[0]
+    return to_float(torch.from_numpy(read_photo(path, size, background).copy())[None])[0]
 
 # %% ../nbs/02_data.ipynb #fb1cdb6d
 def to_float(
@@ -135,7 +143,7 @@ def split_by_content(
         seen += count[digest]
     return [side[digest] for digest in digests]
 
-# %% ../nbs/02_data.ipynb #92de1b7b
+# %% ../nbs/02_data.ipynb #c4d3ab1c
 def tie(
     digests,            # one hash (text) per image; equal for equal images
     identities=None,    # one name or number per image, '' where the person is not known; `None` if no person is
@@ -144,6 +152,7 @@ def tie(
     if identities is None: return list(digests)
     boss = {}
     def root(key):
+        "The key that stands for this one's knot."
         while boss.setdefault(key, key) != key: key = boss[key]
         return key
     for digest, person in zip(digests, identities):
@@ -789,7 +798,7 @@ def _finish(store, partial, names, records, attributes, split, about, sides=None
     os.replace(partial, store)
     return Store(store)
 
-# %% ../nbs/02_data.ipynb #0ebe8495
+# %% ../nbs/02_data.ipynb #d474d317
 def _check_target(store):
     "The store's path, if a new store may be written there."
     store = Path(store)
@@ -801,6 +810,7 @@ def _check_target(store):
 def _files(folder, names):
     "Names, sizes and dates of files, for the plan."
     def stat(name):
+        "Name, size and date of a file."
         try: s = os.stat(os.path.join(folder, name))
         except OSError: return [name]       # a link that leads nowhere
         return [name, s.st_size, s.st_mtime_ns]

@@ -223,8 +223,6 @@ def _toy_codes(vae, faces):
 
 def _store_codes(vae, store, n, seed):
     "The same for `n` rows of a store; the reason in place of attributes if it has none."
-    if store.size != vae.size:
-        raise FacesError(f"the model sees {vae.size}×{vae.size} images, and store '{store.path}' holds {store.size}×{store.size}: prepare it again with size {vae.size}")
     codes = encode_store(vae, store, n=min(n, len(store)), seed=seed)
     try: return codes.mean, codes.logvar, store_labels(store, codes.rows)
     except FacesError as error: return codes.mean, codes.logvar, str(error)

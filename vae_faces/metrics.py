@@ -11,13 +11,13 @@ __all__ = ['DISTANCES', 'CROPS', 'FEATURES', 'TOY_FACTORS', 'importance_bound', 
            'factor_table', 'information_matrix', 'mutual_information_gap', 'DCI', 'dci', 'importance_scores',
            'factor_vae_score', 'factor_sweep', 'rank_correlation', 'Movement', 'path_scores', 'factor_movement']
 
-# %% ../nbs/07_metrics.ipynb #59e38248
-import contextlib, math, warnings
+# %% ../nbs/07_metrics.ipynb #bfd83462
+import math
 from typing import NamedTuple
 import numpy as np, torch
 from torch.nn import functional as F
 from .core import FacesError, check_choice, check_range, pick_device, seeded
-from .latent import jacobian, lerp, slerp
+from .latent import _quiet, jacobian, lerp, slerp
 from .loss import reparameterize, standard_normal
 from .model import VAE
 from .synth import FACTORS, render, toy_factors
@@ -176,14 +176,7 @@ def trimmed_mean(
     kept = values[(values >= low) & (values <= high)]
     return Estimate(kept.mean().item(), kept.std().item()/math.sqrt(len(kept)) if len(kept) > 1 else float('nan'), len(values))
 
-# %% ../nbs/07_metrics.ipynb #1b81ac69
-@contextlib.contextmanager
-def _quiet():
-    "Without the warning that recent releases of PyTorch give, about themselves, at the first forward derivative."
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', FutureWarning)
-        yield
-
+# %% ../nbs/07_metrics.ipynb #36995bae
 @torch.no_grad()
 def push_forward(
     vae:VAE,    # a trained model
@@ -220,13 +213,13 @@ def evenness(
     mean = steps.mean(-1)
     return torch.where(mean > 0, steps.amax(-1)/mean.clamp(min=1e-30), torch.ones_like(mean))   # a film that stands still is even
 
-# %% ../nbs/07_metrics.ipynb #ba88cb1c
+# %% ../nbs/07_metrics.ipynb #e937540e
 def jacobian_spectrum(
     vae:VAE,    # a trained model
     z,          # latents (N, D)
 ) -> torch.Tensor:
     "Singular values of the decoder's Jacobian at each latent, largest first: (N, D), pixel values per unit of z."
-    with _quiet(): return torch.stack([torch.linalg.svdvals(jacobian(vae, one).cpu().double()) for one in z])
+    return torch.stack([torch.linalg.svdvals(jacobian(vae, one).cpu().double()) for one in z])
 
 # %% ../nbs/07_metrics.ipynb #e50abb00
 def effective_rank(
@@ -334,7 +327,7 @@ class FaceFeatures:
 
     def __call__(self, x): return (self._joined(*self._parts(x)) - self.centre) @ self.vectors
 
-# %% ../nbs/07_metrics.ipynb #22ba25b6
+# %% ../nbs/07_metrics.ipynb #e8abffa4
 def inception_features(
     device='cpu',       # where to compute
     batch_size:int=64,  # images at a time
@@ -346,7 +339,9 @@ def inception_features(
     try: model = FeatureExtractorInceptionV3('inception-v3-compat', ['2048'], feature_extractor_weights_path=weights).to(device).eval()
     except Exception as e: raise FacesError(f"the weights of Inception cannot be had here ({type(e).__name__}): connect to the internet once, or choose the features 'faces'") from None
     @torch.no_grad()
-    def features(x): return torch.cat([model((b.to(device)*255).round().byte())[0].cpu() for b in x.split(batch_size)])
+    def features(x):
+        "Pool features of images (B, 3, H, W) in [0, 1]."
+        return torch.cat([model((b.to(device)*255).round().byte())[0].cpu() for b in x.split(batch_size)])
     return features
 
 # %% ../nbs/07_metrics.ipynb #c7ab87ba
@@ -368,7 +363,7 @@ class FrechetScores(NamedTuple):
     samples: float          # from the prior
     midpoints: float        # of spherical paths between codes of random pairs
 
-# %% ../nbs/07_metrics.ipynb #5bba05c8
+# %% ../nbs/07_metrics.ipynb #4a1f16de
 @torch.no_grad()
 def frechet_scores(
     vae:VAE,            # a trained model
@@ -521,12 +516,13 @@ def factor_sweep(
     n = len(people[name])
     return {k: values.repeat(n) if k == name else v.repeat_interleave(steps) for k, v in people.items()}
 
-# %% ../nbs/07_metrics.ipynb #66e15dcf
+# %% ../nbs/07_metrics.ipynb #cd664ece
 def rank_correlation(
     a, b,   # (..., T)
 ) -> torch.Tensor:
     "Spearman's rank correlation along the last axis: (...,); equal values share the mean of their ranks."
     def ranks(v):
+        "Ranks along the last axis, less their mean."
         v = torch.as_tensor(v).double()
         above, equal = (v[..., :, None] > v[..., None, :]).sum(-1), (v[..., :, None] == v[..., None, :]).sum(-1)
         r = above + (equal - 1)/2
@@ -556,7 +552,7 @@ def path_scores(
     straight = (z[:, -1] - z[:, 0]).norm(dim=-1)/length.clamp(min=1e-30)
     return rank_correlation(along, t.expand_as(along)).mean().item(), r2.mean().item(), straight.mean().item()
 
-# %% ../nbs/07_metrics.ipynb #dd2570c2
+# %% ../nbs/07_metrics.ipynb #56e98937
 @torch.no_grad()
 def factor_movement(
     vae:VAE,        # a trained model

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['LAYERS', 'UPRIGHT', 'CELEBA', 'GEOMETRIES', 'CROPS', 'finder_file', 'Network', 'load_finder', 'Face', 'detect',
            'similarity', 'cut', 'refine', 'resized', 'find_people', 'hq_square', 'measure_geometry', 'store_geometry',
-           'run_geometry', 'choose', 'Crop', 'crop_whole', 'crop_face', 'read_photo', 'Cropper', 'show_crops']
+           'run_geometry', 'choose', 'Crop', 'crop_whole', 'crop_face', 'Cropper', 'show_crops']
 
-# %% ../nbs/02_photos.ipynb #c432cc5d
+# %% ../nbs/02_photos.ipynb #907c143c
 import functools, importlib.util, json, math
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,7 @@ import numpy as np, torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from .core import FacesError, check_choice, check_range
-from .data import Store, decode_image, square, to_float
+from .data import Store, read_photo, square, to_float
 from .show import _font
 
 # %% ../nbs/02_photos.ipynb #cdd1a5a1
@@ -316,19 +316,8 @@ def crop_face(
     if outside > .02: note += f', {outside:.0%} of it mirrored beyond the edge'
     return Crop(pixels, note, photo, faces, matrix)
 
-# %% ../nbs/02_photos.ipynb #ebcebd8c
+# %% ../nbs/02_photos.ipynb #7424f30b
 CROPS = 'auto', 'face', 'whole'     # what may become of a picture
-
-def read_photo(
-    path,               # an image file
-    background='black', # colour under transparent pixels
-) -> np.ndarray:
-    "A picture as it was taken, upright: uint8 (H, W, 3)."
-    path = Path(path)
-    if path.is_dir(): raise FacesError(f"'{path}' is a folder: give one image file")
-    try: return decode_image(path.read_bytes(), None, background)[0]
-    except OSError as error: raise FacesError(f"cannot read the image '{path}': {error.strerror or error}") from None
-    except FacesError as error: raise FacesError(f"cannot read the image '{path}': {error}") from None
 
 # %% ../nbs/02_photos.ipynb #3d8e9609
 class Cropper:
@@ -373,7 +362,7 @@ def of_pixels(self:Cropper,
     except FacesError as error: raise FacesError(f"'{name}' is {photo.shape[1]}×{photo.shape[0]}, and {error}") from None
     return crop_face(photo, self.size, self.geometry, which, name)
 
-# %% ../nbs/02_photos.ipynb #3ada17f0
+# %% ../nbs/02_photos.ipynb #c095822c
 @patch
 def __call__(self:Cropper,
     what,   # an image file, 'file#2' for the second face from the left in it, or the number of an image in the store
@@ -382,7 +371,7 @@ def __call__(self:Cropper,
     path, mark, which = str(what).rpartition('#')
     if not (mark and path and (which.isdecimal() or which == 'largest')) or Path(what).exists(): path, which = str(what), None
     if not Path(path).exists() and path.lstrip('-').isdigit(): return self.of_row(path)
-    return self.of_pixels(read_photo(path, self.background), Path(path).name, int(which) if which and which.isdecimal() else which)
+    return self.of_pixels(read_photo(path, background=self.background), Path(path).name, int(which) if which and which.isdecimal() else which)
 
 # %% ../nbs/02_photos.ipynb #964ccc3d
 @patch

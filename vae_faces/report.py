@@ -9,7 +9,7 @@ __all__ = ['LEAST', 'INK', 'PAGE_STYLE', 'PARTS_OF_REPORT', 'HEADLINES', 'Part',
            'part_html', 'page_html', 'weights_fingerprint', 'training_note', 'evaluate_run', 'report_table']
 
 # %% ../nbs/07_report.ipynb #66a11404
-import base64, hashlib, html, io, json, math, re, shlex, time
+import base64, hashlib, html, json, math, re, shlex, time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -17,14 +17,14 @@ import numpy as np, torch
 from torch.nn import functional as F
 from .core import FacesError, atomic_path, check_choice, check_range, make_folder, pick_device, progress, seeded
 from .data import SPLITS, Store
-from .latent import Directions, attribute_directions, between, change_matrix, decode_images, encode_batches, encode_store, lerp, slerp, store_labels
+from .latent import Directions, attribute_directions, between, change_matrix, check_store, decode_images, encode_batches, encode_store, lerp, slerp, store_labels
 from .latent import active_units, aggregated_posterior, error_map, mmd_test, moment_kl, mutual_information, plot_activity
 from .loss import kl_per_dimension
 from .metrics import TOY_FACTORS, dci, edge_features, effective_rank, evenness, factor_movement, factor_table, factor_vae_score, frechet_scores
 from .metrics import importance_bound, jacobian_spectrum, local_lipschitz, log_prior, mutual_information_gap, path_lengths, path_steps
 from .metrics import pick_distance, pick_features, pixel_distance, trimmed_mean, typicality
 from .model import VAE, find_pretrained
-from .show import labelled_rows
+from .show import labelled_rows, new_figure, png_bytes
 from .synth import toy_factors
 
 # %% ../nbs/07_report.ipynb #1c7c8eb0
@@ -52,9 +52,7 @@ def open_case(
     check_choice('split', split, ('all', *SPLITS)); check_range('number of images', n, low=LEAST)
     store = store if isinstance(store, Store) else Store(store)
     vae = run if isinstance(run, VAE) else VAE.from_pretrained(run, device=pick_device(device))
-    if store.size != vae.size: raise FacesError(f"store '{store.path}' holds {store.size}×{store.size} images and the model sees {vae.size}×{vae.size}: "
-                                             f"prepare the photographs with --size {vae.size}")
-    there = len(store.indices(split))
+    there = len(check_store(vae, store).indices(split))
     if there < LEAST: raise FacesError(f"a report needs {LEAST} images at least, and the split '{split}' of store '{store.path}' has {there}"
                                        + ('' if split == 'all' else ': take another, such as --split all'))
     distance, name = pick_distance(distance, vae.device), distance if isinstance(distance, str) else getattr(distance, '__name__', 'own')
@@ -77,19 +75,6 @@ def toy_rows(
 
 # %% ../nbs/07_report.ipynb #891108eb
 INK = dict(lerp='#d62728', slerp='#1f77b4', geodesic='#2ca02c')     # one colour for each way
-
-def _figure(width=7., height=2.8, rows=1, cols=1, **options):
-    "A figure that belongs to no global list, and its axes."
-    from matplotlib.figure import Figure
-    figure = Figure(figsize=(width, height), layout='constrained')
-    return figure, figure.subplots(rows, cols, **options)
-
-def _png(picture):
-    "A figure or a PIL image as the bytes of a PNG file."
-    file = io.BytesIO()
-    if hasattr(picture, 'savefig'): picture.savefig(file, format='png', dpi=110)
-    else: picture.save(file, format='PNG', optimize=True)
-    return file.getvalue()
 
 # %% ../nbs/07_report.ipynb #d18684a1
 def bound_part(case):
@@ -116,11 +101,11 @@ def reconstruction_part(case):
     order, rank = mse.argsort(), torch.linspace(.05, .95, 8)
     some = order[(rank*(len(order) - 1)).long()]
     faces = {'Original': case.x[some]} if case.photographs else {}
-    figure, ax = _figure(3.4, 2.8)
+    figure, ax = new_figure(3.4, 2.8)
     figure.colorbar(ax.imshow(error_map(case.vae, case.x).sqrt(), cmap='viridis', vmin=0)); ax.set(xticks=[], yticks=[], title='root mean squared error')
     words = 'Eight held-out faces from well to badly reconstructed' + (', above their reconstructions.' if faces else ': reconstructions only.')
-    figures = [(_png(labelled_rows(faces | {'Reconstruction': xh[some]})), words),
-               (_png(figure), 'Map of the reconstruction error at each pixel, averaged over all held-out faces.')]
+    figures = [(png_bytes(labelled_rows(faces | {'Reconstruction': xh[some]})), words),
+               (png_bytes(figure, 110), 'Map of the reconstruction error at each pixel, averaged over all held-out faces.')]
     return Part('Reconstructions', 'How far the decoded mean is from the face itself, from the best reconstructed to the worst.',
                 dict(mse=mse.mean(), psnr=psnr.mean(), distance=perceived.mean()), rows, figures)
 
@@ -145,7 +130,7 @@ def posterior_part(case):
     return Part('Codes against the prior', 'A dimension is active if its posterior mean varies with the face (variance above 0.01). '
                 'All codes together (the aggregated posterior) should be distributed as the prior: '
                 'variance 1 in every direction, and a maximum mean discrepancy (MMD) within chance. The mutual information cannot be seen to exceed the logarithm of the number of faces.',
-                numbers, rows, [(_png(plot_activity(mean, logvar)), words)])
+                numbers, rows, [(png_bytes(plot_activity(mean, logvar), 110), words)])
 
 # %% ../nbs/07_report.ipynb #82f962af
 def _pairs(case, n):
@@ -167,7 +152,7 @@ def path_length_part(case, n=256):
                 if (name, path, sampling) == ('faces', 'lerp', 'full'): order = found.argsort()
     z0, z1 = _pairs(case, n)['faces']
     strip = lambda i: decode_images(case.vae, lerp(z0[i], z1[i], torch.linspace(0, 1, 8)))
-    shown = _png(labelled_rows({'calm': strip(order[len(order)//50]), 'restless': strip(order[-1 - len(order)//50])}))
+    shown = png_bytes(labelled_rows({'calm': strip(order[len(order)//50]), 'restless': strip(order[-1 - len(order)//50])}))
     return Part('Path length', f'Perceptual path length (Karras et al. 2019): how fast the picture moves along a path, squared, in the {case.distance_name} distance; '
                 'step 1e-4 of the path, the whole picture, '
                 'the lowest and highest hundredth left out. Lower is smoother. Values in different distances cannot be compared.',
@@ -178,7 +163,7 @@ def path_length_part(case, n=256):
 def evenness_part(case, n=24, steps=24):
     "How evenly the picture moves along a path."
     numbers, rows, t = {}, [('ends', 'path', 'largest over mean step', '95 %')], torch.linspace(0, 1, steps + 1)
-    figure, axes = _figure(8, 2.6, 1, 2, sharey=True)
+    figure, axes = new_figure(8, 2.6, 1, 2, sharey=True)
     for ax, (name, (z0, z1)) in zip(axes, _pairs(case, n).items()):
         for path in ('lerp', 'slerp'):
             moved = path_steps(case.vae, between(case.vae, z0, z1, t, path))
@@ -191,13 +176,13 @@ def evenness_part(case, n=24, steps=24):
     axes[0].set_ylabel('step over mean step'); axes[0].legend()
     return Part('Evenness', f'Each path is cut into {steps} steps, and each step measured in the picture (Euclidean, over pixels). '
                 f'1 is a film at constant speed, {steps} one that jumps once.', numbers | dict(steps=steps, pairs=n), rows,
-                [(_png(figure), 'Speed of the picture along lerp and slerp, mean and range from the 10th to the 90th percentile, for paths between draws from the prior and between faces.')])
+                [(png_bytes(figure, 110), 'Speed of the picture along lerp and slerp, mean and range from the 10th to the 90th percentile, for paths between draws from the prior and between faces.')])
 
 # %% ../nbs/07_report.ipynb #a1305fd6
 def density_part(case, n=200):
     "How typical of the prior the points on a path are."
     numbers, rows, t = {}, [('ends', 'path', 'τ at the ends', 'τ in the middle', 'log p in the middle')], torch.linspace(0, 1, 25)
-    figure, axes = _figure(8, 2.6, 1, 2, sharey=True)
+    figure, axes = new_figure(8, 2.6, 1, 2, sharey=True)
     for ax, (name, (z0, z1)) in zip(axes, _pairs(case, n).items()):
         for path in ('lerp', 'slerp'):
             z = between(case.vae, z0, z1, t, path)
@@ -211,7 +196,7 @@ def density_part(case, n=200):
     return Part('Density along paths', 'τ says how many standard deviations the log-density of the prior lies above its mean over samples. '
                 'Within ±3 (grey) a point is ordinary; high above it is too near the origin, '
                 'as means of posteriors are, and as the middle of a straight line is.', 
-                numbers, rows, [(_png(figure), 'Typicality τ along lerp and slerp, for paths between draws from the prior and between faces.')])
+                numbers, rows, [(png_bytes(figure, 110), 'Typicality τ along lerp and slerp, for paths between draws from the prior and between faces.')])
 
 # %% ../nbs/07_report.ipynb #ccb3d69a
 def jacobian_part(case, full=8, many=48):
@@ -220,7 +205,7 @@ def jacobian_part(case, full=8, many=48):
     spectrum = jacobian_spectrum(case.vae, z[:full])
     largest = torch.cat([local_lipschitz(case.vae, b, generator=seeded(case.seed)) for b in z.split(48)])
     rank, condition = effective_rank(spectrum), spectrum[:, 0]/spectrum[:, -1].clamp(min=1e-12)
-    figure, ax = _figure(7, 2.6)
+    figure, ax = new_figure(7, 2.6)
     ax.semilogy(range(1, spectrum.shape[1] + 1), spectrum.clamp(min=1e-9).T, color='#1f77b4', alpha=.5, lw=1)
     ax.set(xlabel='singular value, by rank', ylabel='pixel values per unit of z')
     numbers = dict(lipschitz_mean=largest.mean(), lipschitz_largest=largest.max(), effective_rank=rank.mean(), condition_number=condition.mean(), spectrum=spectrum.mean(0).tolist())
@@ -228,7 +213,7 @@ def jacobian_part(case, full=8, many=48):
             ('condition number', condition.mean().item(), condition.max().item())]
     return Part('The decoder’s Jacobian', f'Singular values of the derivative of the picture by the latent, at draws from the prior ({full} whole spectra, largest values at {many}). '
                 'The local Lipschitz constant is the most that the picture can move for one unit of z; no jump is possible where it is small.', numbers, rows,
-                [(_png(figure), f'Singular values of the Jacobian at {full} draws from the prior, on a logarithmic scale.')])
+                [(png_bytes(figure, 110), f'Singular values of the Jacobian at {full} draws from the prior, on a logarithmic scale.')])
 
 # %% ../nbs/07_report.ipynb #47278b13
 def frechet_part(case):
@@ -246,7 +231,7 @@ def frechet_part(case):
     return Part('Fréchet distances', f'Squared Fréchet distance to {len(reference)} held-out faces: of other held-out faces (a floor), of their reconstructions, '
                 f'of samples from the prior, and of midpoints of spherical paths between pairs, {half} of each. {warn}',
                 dict(found._asdict(), features=name, images=half), rows,
-                [(_png(labelled_rows({k: v.cpu() for k, v in faces.items()})), 'Ten samples from the prior, and ten midpoints of paths between two faces.')])
+                [(png_bytes(labelled_rows({k: v.cpu() for k, v in faces.items()})), 'Ten samples from the prior, and ten midpoints of paths between two faces.')])
 
 # %% ../nbs/07_report.ipynb #c7c738bd
 class Judge:
@@ -314,7 +299,7 @@ def attribute_part(case, n=200, most=12, fit=1500):
     matrix = change_matrix(case.vae, case.z[:n], some, judge)
     own, other = np.diag(matrix), (matrix.sum(1) - np.diag(matrix))/(len(matrix) - 1)
     rows = [('direction', 'judge’s accuracy', 'changes itself', 'changes others')] + [(name, skill[name], float(own[k]), float(other[k])) for k, name in enumerate(chosen)]
-    figure, ax = _figure(2.5 + .42*len(chosen), 1.9 + .36*len(chosen))
+    figure, ax = new_figure(2.5 + .42*len(chosen), 1.9 + .36*len(chosen))
     ax.imshow(matrix, cmap='Blues', vmin=0, vmax=1, aspect='auto')
     for (i, j), v in np.ndenumerate(matrix): ax.text(j, i, f'{100*v:.0f}', ha='center', va='center', fontsize=8, color='white' if v > .55 else 'black')
     ax.set(xticks=range(len(chosen)), yticks=range(len(chosen)), xlabel='attribute that the judge sees changed, % of faces', ylabel='direction')
@@ -323,7 +308,7 @@ def attribute_part(case, n=200, most=12, fit=1500):
                 'and a judge (logistic regression on reconstructions) says what changed. '
                 'Ideal is 100 % on the diagonal and 0 elsewhere; attributes that go together in the data are confused by the judge as well.',
                 dict(names=chosen, matrix=matrix.tolist(), judge=[skill[k] for k in chosen],
-                own=float(own.mean()), others=float(other.mean())), rows, [(_png(figure), 'Matrix of the share of faces of which each attribute changes when moved along each direction: '
+                own=float(own.mean()), others=float(other.mean())), rows, [(png_bytes(figure, 110), 'Matrix of the share of faces of which each attribute changes when moved along each direction: '
                 + '; '.join(f'{name} {100*own[k]:.0f} % itself' for k, name in enumerate(chosen)) + '.')])
 
 # %% ../nbs/07_report.ipynb #6e3ae0ed

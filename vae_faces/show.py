@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['to_uint8', 'grid_frames', 'image_grid', 'labelled_rows', 'save_image', 'save_animation', 'show_animation',
-           'plot_history']
+           'png_bytes', 'new_figure', 'plot_history']
 
 # %% ../nbs/00_show.ipynb #7b32e16c
 import base64, io, math
@@ -306,17 +306,41 @@ def _columns(history):
 
 def _number(value): return float('nan') if value is None or value == '' else float(value)
 
-# %% ../nbs/00_show.ipynb #f9d2bca9
+# %% ../nbs/00_show.ipynb #05f3e90a
+def png_bytes(
+    picture,    # a matplotlib figure or a PIL image
+    dpi=80,     # of a figure
+) -> bytes:
+    "A figure or a picture as the bytes of a PNG file."
+    file = io.BytesIO()
+    if hasattr(picture, 'savefig'): picture.savefig(file, format='png', dpi=dpi)
+    else: picture.save(file, format='PNG', optimize=True)
+    return file.getvalue()
+
+# %% ../nbs/00_show.ipynb #17acd833
+def new_figure(
+    width:float=7.,     # inches
+    height:float=2.8,   # inches
+    rows:int=1,         # of axes
+    cols:int=1,         # of axes
+    **options,          # of matplotlib's `Figure.subplots`, such as sharey
+):  # (figure, axes)
+    "A figure that belongs to no global list and shows itself in a notebook, and its axes."
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(width, height), layout='constrained')
+    figure._repr_png_ = partial(png_bytes, figure)              # so that a notebook shows it, whether pyplot is there or not
+    return figure, figure.subplots(rows, cols, **options)
+
+# %% ../nbs/00_show.ipynb #148926fe
 def plot_history(
     history,            # a list of rows (dicts), or columns: a dict of lists or a data frame; `epoch`, `train_elbo`, `train_reconstruction`, `train_kl`, and `valid_…` where measured
     title:str=None,     # written above the curves
 ):  # a `matplotlib.figure.Figure`
     "Curves of −ELBO, −reconstruction and KL over the epochs, as a figure that belongs to no global list."
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
     columns = _columns(history)
-    figure = Figure(figsize=(10, 3.2), layout='constrained')
-    for axes, (term, name, sign) in zip(figure.subplots(1, 3), [('elbo', '−ELBO', -1), ('reconstruction', '−reconstruction', -1), ('kl', 'KL', 1)]):
+    figure, panels = new_figure(10, 3.2, 1, 3)
+    for axes, (term, name, sign) in zip(panels, [('elbo', '−ELBO', -1), ('reconstruction', '−reconstruction', -1), ('kl', 'KL', 1)]):
         for part, label in ('train', 'training'), ('valid', 'validation'):
             values = columns.get(f'{part}_{term}', np.full(1, np.nan))
             seen = np.isfinite(values)                      # epochs that were not measured are passed over
@@ -327,11 +351,4 @@ def plot_history(
     figure.axes[0].set_ylabel('nats per image')
     if figure.axes[0].lines: figure.axes[0].legend()
     if title: figure.suptitle(title)
-    figure._repr_png_ = partial(_png, figure)               # so that a notebook shows it, whether pyplot is there or not
     return figure
-
-def _png(figure):
-    "The figure as the bytes of a PNG file."
-    file = io.BytesIO()
-    figure.savefig(file, format='png', dpi=80)
-    return file.getvalue()
