@@ -133,7 +133,7 @@ def importance_weighted(
 def full_precision(
     x,  # a tensor of floats
 ):
-    "The same numbers in at least single precision: half-precision networks may speak, but sums over 12,288 pixels may not be taken in 8 bits."
+    "The same numbers in at least single precision: a network may speak in half, but sums over thousands of pixels need more."
     return x if x.dtype in (torch.float32, torch.float64) else x.float()
 
 # %% ../nbs/03_loss.ipynb #30460f66
@@ -284,7 +284,7 @@ def log_logistic_mass(
     scale,          # its scale, above 0
     levels:int=256, # levels of a pixel
 ):
-    "Log-probability of a pixel's level under a logistic cut into bins at the half levels, the outer ones open: the shape of the three together."
+    "Log-probability of a pixel's level under a logistic cut into bins at the half levels, the outer ones open."
     x, half = (x*(levels - 1)).round()/(levels - 1), .5/(levels - 1)
     below = torch.where(x <= 0, 0., F.logsigmoid(-(x - half - mean)/scale))     # log S(-α): not beneath this bin; black has no beneath
     above = torch.where(x >= 1, 0., F.logsigmoid((x + half - mean)/scale))      # log S(β): not above it; white has no above
@@ -432,5 +432,6 @@ def bits_per_dimension(
     "Bits per pixel and channel that it takes to tell an 8-bit image: (B,), lower is better."
     measure = LIKELIHOODS[check_choice('likelihood', likelihood, LIKELIHOODS)].measure
     if measure == 'neither':
-        raise FacesError(f"the likelihood '{likelihood}' has no bits per dimension: on greys it is not a probability; train with another, such as 'gaussian-optimal' or 'logistic'")
+        raise FacesError(f"the likelihood '{likelihood}' has no bits per dimension: on greys it is not a probability; "
+                         "train with another, such as 'gaussian-optimal' or 'logistic'")
     return (values*math.log(256)*(measure == 'density') - nats)/(values*math.log(2))
