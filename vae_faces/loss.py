@@ -35,9 +35,10 @@ def reparameterize(
     logvar,         # (B, D)
     n:int=1,        # samples per image
     generator=None, # source of the noise; PyTorch's global one if `None`
+    noise=None,     # the noise itself, (n, B, D), for those who have drawn it already
 ):
     "Draw `n` samples of q(z|x) per image, differentiably: (n, B, D)."
-    noise = torch.randn(n, *mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
+    if noise is None: noise = torch.randn(n, *mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
     return mean + (logvar/2).exp() * noise
 
 # %% ../nbs/03_loss.ipynb #dd702fa1
@@ -88,8 +89,9 @@ def elbo(
     decode,         # function from latents (B, D) to the likelihood p(x|z)
     samples:int=1,  # S, posterior samples per image
     generator=None, # source of the noise
+    noise=None,     # the noise itself, (S, B, D), for those who have drawn it already
 ) -> Elbo:
     "Monte Carlo estimate of the evidence lower bound, term by term."
-    zs = reparameterize(mean, logvar, samples, generator)
+    zs = reparameterize(mean, logvar, samples, generator, noise)
     reconstruction = torch.stack([decode(z).log_prob(x) for z in zs]).mean(0)
     return Elbo(reconstruction, kl_to_standard_normal(mean, logvar))

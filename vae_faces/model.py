@@ -135,9 +135,10 @@ def elbo(self:VAE,
     x,              # (B, 3, H, W) images in [0, 1]
     samples:int=1,  # posterior samples per image
     generator=None, # source of their noise
+    noise=None,     # the noise itself, (samples, B, D), for those who have drawn it already
 ) -> Elbo:
     "The two terms of the evidence lower bound, nats per image, each (B,)."
-    return elbo(x, *self.encoder(x), self.decode, samples, generator)
+    return elbo(x, *self.encoder(x), self.decode, samples, generator, noise)
 
 # %% ../nbs/04_model.ipynb #d8547a9a
 @patch
