@@ -175,10 +175,10 @@ def save_weights(
     half:bool=False,    # in half precision: half the room, three significant digits
 ):
     "Write a network's weights as safetensors, whole or not at all."
-    from safetensors.torch import save_file
+    from safetensors.torch import save
     smaller = lambda value: value.half() if half and value.is_floating_point() else value
     state = {name: smaller(value.detach().cpu().contiguous()) for name, value in model.state_dict().items()}
-    with atomic_path(path) as temporary: save_file(state, temporary, metadata={'format': 'pt'})
+    with atomic_path(path) as temporary: temporary.write_bytes(save(state, metadata={'format': 'pt'}))
 
 # %% ../nbs/04_model.ipynb #03598821
 def save_config(

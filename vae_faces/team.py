@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['SharedBatchNorm', 'share_statistics', 'Team', 'share_weight']
 
-# %% ../nbs/05_team.ipynb #0d2263a8
-import os
+# %% ../nbs/05_team.ipynb #1d730c11
+import atexit, os
 import torch
 from torch import nn
 from .core import FacesError, pick_device
 
-# %% ../nbs/05_team.ipynb #6a5321a1
+# %% ../nbs/05_team.ipynb #8ca303e3
 class _Sum(torch.autograd.Function):
     "Sum of a tensor over all processes, differentiable."
     @staticmethod
@@ -23,7 +23,7 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient): return _Sum.forward(ctx, gradient.contiguous())
 
-# %% ../nbs/05_team.ipynb #4abc821f
+# %% ../nbs/05_team.ipynb #80fb6217
 class SharedBatchNorm(nn.BatchNorm2d):
     "Batch normalisation with the statistics of the batches of all processes together; for CPUs."
     def forward(self, x):
@@ -49,7 +49,11 @@ def share_statistics(
         if type(module) is nn.BatchNorm2d: module.__class__ = SharedBatchNorm
     return vae
 
-# %% ../nbs/05_team.ipynb #1aa9c6e2
+# %% ../nbs/05_team.ipynb #b9b246e4
+def _part():
+    "At the end of the program: leave together, so that none is cut off while it still listens to another."
+    if torch.distributed.is_initialized(): torch.distributed.destroy_process_group()
+
 class Team:
     "The processes that train one model together: one, unless a launcher has started more."
     def __init__(self,
@@ -62,6 +66,7 @@ class Team:
         from accelerate import Accelerator
         self.accelerator = Accelerator(cpu=self.device.type == 'cpu', mixed_precision='no')
         self.member, self.device = self.accelerator.process_index, self.accelerator.device
+        atexit.register(_part)
 
     @property
     def leads(self) -> bool:
@@ -86,7 +91,7 @@ class Team:
         "Until all are here."
         if self.members > 1: self.accelerator.wait_for_everyone()
 
-# %% ../nbs/05_team.ipynb #668d7966
+# %% ../nbs/05_team.ipynb #c9eb563b
 def share_weight(
     own:int,        # images in this process's share of a batch
     whole:int,      # images in the whole batch
