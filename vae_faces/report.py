@@ -81,7 +81,7 @@ def bound_part(case):
     "The bound and its terms, and how much tighter it can be made."
     vae, few = case.vae, case.x[:min(len(case.x), 64)]
     with torch.no_grad(): found = [vae.elbo(b.to(vae.device), generator=seeded(case.seed, vae.device)) for b in case.x.split(256)]
-    reconstruction, kl = (torch.cat([t.cpu() for t in terms]) for terms in zip(*found))
+    reconstruction, kl = (torch.cat([t.cpu() for t in terms]) for terms in zip(*(bound[:2] for bound in found)))
     one, many = (importance_bound(vae, few, k, seeded(case.seed, vae.device)) for k in (1, 16))
     numbers = dict(elbo=(reconstruction - kl).mean(), reconstruction=reconstruction.mean(), kl=kl.mean(), gain_16=(many - one).mean())
     rows = [('nats per image', 'mean', 'standard error')] + [(name, v.mean().item(), v.std().item()/math.sqrt(len(v))) for name, v in
