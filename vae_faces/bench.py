@@ -129,7 +129,7 @@ def bench_prep(
                 reference_portraits_per_second=_summary(reference), prepare_portraits_per_second=_summary(ours),
                 times_as_fast=_summary([b/a for a, b in zip(reference, ours)]), peak_memory_mb=peak_memory())
 
-# %% ../nbs/08_bench.ipynb #371a227c
+# %% ../nbs/08_bench.ipynb #8de9341d
 class PngFaces(torch.utils.data.Dataset):
     "Faces as the reference keeps them: a folder of PNG files, decoded one by one."
     def __init__(self,
@@ -162,7 +162,7 @@ def reference_loop(
         return 4*32
     return work
 
-# %% ../nbs/08_bench.ipynb #16b46bbe
+# %% ../nbs/08_bench.ipynb #f9726114
 RUNGS = {                   # what each rung of the ladder adds to those before it
     'faces from a store': {},
     'numbers read every 50 steps': dict(every=50),
@@ -199,7 +199,7 @@ def our_loop(
         return 256//batch_size*batch_size
     return work
 
-# %% ../nbs/08_bench.ipynb #ca50f736
+# %% ../nbs/08_bench.ipynb #03b051b5
 def matrix_peak(
     device='cpu',               # where to multiply
     precision=torch.float32,    # of the numbers
@@ -238,7 +238,7 @@ def take_turns(
             if number: rates[name].append(items/(time.perf_counter() - start))
     return rates
 
-# %% ../nbs/08_bench.ipynb #18661735
+# %% ../nbs/08_bench.ipynb #00d27178
 def bench_train(
     seconds:float=2.,   # shortest time of one turn
     rounds:int=5,       # turns that count
@@ -271,7 +271,7 @@ def bench_train(
                 reference_images_per_second=_summary(rates['reference']), our_images_per_second=_summary(next(reversed(rates.values()))),
                 train_times_as_fast=_summary([b/a for a, b in zip(rates['reference'], next(reversed(rates.values())))]))
 
-# %% ../nbs/08_bench.ipynb #7a4d8f6b
+# %% ../nbs/08_bench.ipynb #af085bc1
 def frame_by_frame(
     vae,        # a model
     starts, ends,   # images (N, 3, H, W), the ends of N morphs
@@ -305,7 +305,7 @@ def bench_decode(
     return result | dict(pairs=side**2, frames=frames, frame_by_frame_grids_per_second=_summary(rates['slow']), our_grids_per_second=_summary(rates['ours']),
                          grid_times_as_fast=_summary([b/a for a, b in zip(rates['slow'], rates['ours'])]))
 
-# %% ../nbs/08_bench.ipynb #90bce37d
+# %% ../nbs/08_bench.ipynb #ff00230e
 SOAK = """
 import sys
 from vae_faces.train import fit

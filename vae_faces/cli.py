@@ -131,7 +131,7 @@ def train_command(
     store:str,              # the store to learn from
     out:str='run',          # the run's folder
     epochs:int=20,          # passes over the images
-    preset:typing.Literal['default', 'reference']=None,     # the recipe that the next ten options change: default, if not given, or the published reference
+    preset:typing.Literal['default', 'reference']=None,     # the recipe that the following options change: default, if not given, or the published reference
     batch_size:int=None,    # images per step (default 64, reference 32)
     lr:float=None,          # Adam's learning rate, at its highest (default 0.002, reference 0.001)
     schedule:typing.Literal['constant', 'trapezoid', 'cosine']=None,    # how the learning rate goes (default cosine, reference constant)
@@ -145,6 +145,10 @@ def train_command(
     beta:float=None,        # weight of the KL term (1 trains the ELBO)
     latent:int=None,        # number of latent dimensions (128)
     channels:_widths=None,  # encoder channels, such as 32,64,128,256; chosen by image size if not given
+    network:str=None,       # encoder and decoder: reference, residual-small, residual-medium or residual-large
+    likelihood:str=None,    # what the decoder's output parameterises: bernoulli, continuous-bernoulli, gaussian, gaussian-shared, gaussian-optimal, laplace, logistic or logistic-mixture
+    sigma:float=None,       # standard deviation of a pixel, for the likelihood gaussian (0.1)
+    free_bits:float=None,   # nats per latent dimension that are charged whether they are used or not (0)
     split:typing.Literal['train', 'all']=None,  # images to train on (train)
     seed:int=None,          # of the weights, the order and the noise (0)
     start:str=None,         # begin with the weights of this model: a run, a folder, a bundled name
@@ -161,7 +165,7 @@ def train_command(
              vae_faces_train faces --out run --resume
              accelerate launch --num_processes 2 --no_python vae_faces_train faces --out run"""
     recipe = dict(preset=preset, batch_size=batch_size, lr=lr, schedule=schedule, warmup=warmup, precision=precision, compile=compile, ema=ema, clip=clip,
-                  kl_warmup=kl_warmup, flip=flip or None, beta=beta, latent=latent, channels=channels, split=split, seed=seed, start=start)
+                  kl_warmup=kl_warmup, flip=flip or None, beta=beta, latent=latent, channels=channels, network=network, likelihood=likelihood, sigma=sigma, free_bits=free_bits, split=split, seed=seed, start=start)
     made = fit(store, out, epochs, device, patience, min_delta, resume, wandb, save_minutes, **{k: v for k, v in recipe.items() if v is not None})
     if made.team.leads: print(f"trained {made.epoch} epochs; the best was epoch {made.best['epoch']}; the model is in '{made.out}'")
 
