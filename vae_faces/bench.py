@@ -14,7 +14,7 @@ import numpy as np, torch
 from PIL import Image
 from .core import FacesError, check_choice, check_range, pick_device, seeded
 from .data import Batches, Store, find_faces, find_layout, find_masks, prepare, toy_store
-from .fast import Ledger, Step, adam, compile_bound, in_reading_order, pick_precision
+from .fast import Ledger, Step, adam, compile_bound, in_reading_order, keep_freed_memory, pick_precision, spare_biases
 from .latent import morph_clips
 from .model import VAE, flops_per_image
 from .show import grid_frames, image_grid
@@ -129,7 +129,7 @@ def bench_prep(
                 reference_portraits_per_second=_summary(reference), prepare_portraits_per_second=_summary(ours),
                 times_as_fast=_summary([b/a for a, b in zip(reference, ours)]), peak_memory_mb=peak_memory())
 
-# %% ../nbs/08_bench.ipynb #8de9341d
+# %% ../nbs/08_bench.ipynb #9440b17b
 class PngFaces(torch.utils.data.Dataset):
     "Faces as the reference keeps them: a folder of PNG files, decoded one by one."
     def __init__(self,
@@ -153,6 +153,7 @@ def reference_loop(
     device, endless = vae.device, (x for _ in itertools.count() for x in loader)
     def work():
         "Four steps."
+        keep_freed_memory(False)
         for x in itertools.islice(endless, 4):
             loss = vae.train().elbo(x.to(device)).loss()
             optimizer.zero_grad()
@@ -162,12 +163,14 @@ def reference_loop(
         return 4*32
     return work
 
-# %% ../nbs/08_bench.ipynb #f9726114
+# %% ../nbs/08_bench.ipynb #2fa555cd
 RUNGS = {                   # what each rung of the ladder adds to those before it
     'faces from a store': {},
     'numbers read every 50 steps': dict(every=50),
     'weights in reading order': dict(ordered=True),
     'Adam in one pass': dict(fused=True),
+    'freed memory kept': dict(keep=True),
+    'no gradients of nothing': dict(spared=True),
     'short arithmetic': dict(precision='auto'),
     'batches of 64': dict(batch_size=64),
     'fused operations': dict(compiled=True),
@@ -180,11 +183,14 @@ def our_loop(
     every:int=1,                # steps between two looks at the loss
     ordered:bool=False,         # weights in the order 'channels last'
     fused:bool=False,           # fused Adam
+    keep:bool=False,            # freed memory stays with the process
+    spared:bool=False,          # no gradient for biases that batch normalisation cancels
     precision:str='float32',    # of the products
     compiled:bool=False,        # `torch.compile`
 ):
     "A function that trains for at least 256 images, and returns how many that were."
     vae = (in_reading_order(vae) if ordered else vae).train()
+    if spared: spare_biases(vae)
     step = Step(vae, adam(vae, 1e-3, fused), pick_precision(precision, vae.device), batch_size=batch_size)
     if compiled:
         x = torch.full((batch_size, 3, vae.size, vae.size), .5, device=vae.device).to(memory_format=torch.channels_last)
@@ -193,13 +199,14 @@ def our_loop(
     endless, count = (x for _ in itertools.count() for x in batches if len(x) == batch_size), itertools.count()
     def work():
         "Some steps."
+        keep_freed_memory(keep)
         for x in itertools.islice(endless, 256//batch_size):
             ledger.write(i := next(count) % every, step(x, torch.randn(len(x), vae.latent, generator=noise, device=x.device)))
             if i == every - 1: ledger.averages(every*batch_size)
         return 256//batch_size*batch_size
     return work
 
-# %% ../nbs/08_bench.ipynb #03b051b5
+# %% ../nbs/08_bench.ipynb #e875df60
 def matrix_peak(
     device='cpu',               # where to multiply
     precision=torch.float32,    # of the numbers
@@ -238,7 +245,7 @@ def take_turns(
             if number: rates[name].append(items/(time.perf_counter() - start))
     return rates
 
-# %% ../nbs/08_bench.ipynb #00d27178
+# %% ../nbs/08_bench.ipynb #b72064cd
 def bench_train(
     seconds:float=2.,   # shortest time of one turn
     rounds:int=5,       # turns that count
@@ -271,7 +278,7 @@ def bench_train(
                 reference_images_per_second=_summary(rates['reference']), our_images_per_second=_summary(next(reversed(rates.values()))),
                 train_times_as_fast=_summary([b/a for a, b in zip(rates['reference'], next(reversed(rates.values())))]))
 
-# %% ../nbs/08_bench.ipynb #af085bc1
+# %% ../nbs/08_bench.ipynb #a14489e2
 def frame_by_frame(
     vae,        # a model
     starts, ends,   # images (N, 3, H, W), the ends of N morphs
@@ -305,7 +312,7 @@ def bench_decode(
     return result | dict(pairs=side**2, frames=frames, frame_by_frame_grids_per_second=_summary(rates['slow']), our_grids_per_second=_summary(rates['ours']),
                          grid_times_as_fast=_summary([b/a for a, b in zip(rates['slow'], rates['ours'])]))
 
-# %% ../nbs/08_bench.ipynb #ff00230e
+# %% ../nbs/08_bench.ipynb #e5141a0e
 SOAK = """
 import sys
 from vae_faces.train import fit

@@ -15,7 +15,7 @@ import numpy as np, torch
 from fastcore.basics import patch
 from .core import FacesError, atomic_path, check_choice, check_range, make_folder, progress, seeded
 from .data import Batches, Store
-from .fast import PRECISIONS, Bound, Ledger, Step, adam, compile_bound, in_reading_order, pick_precision
+from .fast import PRECISIONS, Bound, Ledger, Step, adam, compile_bound, in_reading_order, keep_freed_memory, pick_precision, spare_biases
 from .loss import LIKELIHOODS
 from .model import PRESETS, VAE, default_channels, save_config, save_weights
 from .show import image_grid, labelled_rows, plot_history, save_image
@@ -92,7 +92,7 @@ def constant(
 
 SCHEDULES = {'constant': constant, 'trapezoid': trapezoid, 'cosine': cosine}     # how the learning rate goes, by name
 
-# %% ../nbs/05_train.ipynb #3c9cdfe3
+# %% ../nbs/05_train.ipynb #3020067f
 @dataclasses.dataclass
 class Recipe:
     "What decides the result of a training; what is `None` is taken from the preset."
@@ -103,6 +103,7 @@ class Recipe:
     warmup:float=None       # share of the training in which the learning rate rises
     precision:str=None      # of the products: 'auto', 'float32', 'bfloat16' or 'float16'
     compile:str=None        # fuse operations: 'auto' (if the training is long enough), 'on' or 'off'
+    spare_biases:bool=None  # no gradient for biases that batch normalisation cancels
     ema:float=None          # decay per step of a moving average of the weights, such as 0.999; 0 for none
     clip:float=None         # longest gradient, in nats per unit of weights; 0 for any
     kl_warmup:float=None    # epochs over which the weight of the KL term rises from 0
@@ -119,11 +120,11 @@ class Recipe:
     start:str=None          # begin with the weights of this model: a run, a folder, a bundled name
 
 RECIPES = {
-    'reference': dict(batch_size=32, lr=1e-3, schedule='constant', warmup=0., precision='float32', compile='off', ema=0., clip=0., kl_warmup=0., flip=False),
-    'default': dict(batch_size=64, lr=2e-3, schedule='cosine', warmup=.05, precision='auto', compile='auto', ema=0., clip=0., kl_warmup=0., flip=False),
+    'reference': dict(batch_size=32, lr=1e-3, schedule='constant', warmup=0., precision='float32', compile='off', spare_biases=False, ema=0., clip=0., kl_warmup=0., flip=False),
+    'default': dict(batch_size=64, lr=2e-3, schedule='cosine', warmup=.05, precision='auto', compile='auto', spare_biases=True, ema=0., clip=0., kl_warmup=0., flip=False),
 }
 
-# %% ../nbs/05_train.ipynb #372eefe6
+# %% ../nbs/05_train.ipynb #84a050f2
 def make_recipe(
     **given,    # fields of `Recipe`
 ) -> dict:
@@ -141,7 +142,7 @@ def make_recipe(
     for name, allowed in choices.items(): check_choice(name, r[name], allowed)
     return r
 
-# %% ../nbs/05_train.ipynb #8e2e47b9
+# %% ../nbs/05_train.ipynb #053bbe40
 def make_vae(
     size:int,       # of the images
     recipe:dict,    # its network, channels, latent, likelihood and sigma
@@ -153,7 +154,7 @@ def make_vae(
         torch.manual_seed(recipe['seed'])
         return VAE(size, recipe['latent'], recipe['channels'] or default_channels(size, width), recipe['likelihood'], sigma=recipe['sigma'], **shape)
 
-# %% ../nbs/05_train.ipynb #a3d5ecd8
+# %% ../nbs/05_train.ipynb #4ac89b53
 def kl_weight(
     step:int,           # steps done before
     recipe:dict,        # its beta and kl_warmup
@@ -163,7 +164,7 @@ def kl_weight(
     warm = recipe['kl_warmup']*epoch_steps
     return recipe['beta']*(min(1., step/warm) if warm else 1.)
 
-# %% ../nbs/05_train.ipynb #29bd7c13
+# %% ../nbs/05_train.ipynb #95b0554c
 def random_states() -> dict:
     "Where the global random generators stand."
     version, words, gauss = random.getstate()
@@ -248,7 +249,7 @@ def save_pictures(
     save_image(image_grid(vae.decode(latents.to(vae.device)).mean.cpu()), paths[1])
     return paths
 
-# %% ../nbs/05_train.ipynb #d7d71b7f
+# %% ../nbs/05_train.ipynb #4a799fc4
 def moving_average(
     vae,            # the model to follow
     decay:float,    # of the average, per step
@@ -278,6 +279,8 @@ class Training:
         r, seed = recipe, recipe['seed']
         self.vae = in_reading_order(make_vae(store.size, r).to(self.device))
         if r['start']: _start_from(self.vae, r['start'])
+        if r['spare_biases']: spare_biases(self.vae)
+        keep_freed_memory()
         self.optimizer = adam(self.vae, r['lr'])
         self.generators = dict(shuffle=seeded(seed), noise=seeded(seed + 1, self.device))
         self.batches = Batches(store, r['split'], r['batch_size'], self.generators['shuffle'], r['flip'], self.device, team.member, team.members)
@@ -300,7 +303,7 @@ class Training:
         "The model that is validated, drawn and published: the average of the weights where one is kept."
         return self.average.module if self.average else self.vae
 
-# %% ../nbs/05_train.ipynb #f96c2525
+# %% ../nbs/05_train.ipynb #7c438ab1
 LONG_ENOUGH = 250_000*64*64     # pixels to be seen before compiling pays
 
 @patch
@@ -313,7 +316,7 @@ def prepare_step(self:Training):
         x = torch.full((r['batch_size'], 3, self.store.size, self.store.size), .5, device=self.device).to(memory_format=torch.channels_last)
         step.fast = compile_bound(step.bound.train(), x, torch.zeros(len(x), self.vae.latent, device=self.device), step.precision)
 
-# %% ../nbs/05_train.ipynb #750d4954
+# %% ../nbs/05_train.ipynb #4eb0ba8d
 LOOK = 50       # steps between two looks at the numbers
 
 @patch
@@ -421,7 +424,7 @@ def restore(self:Training):
     if self.done: self.ledger = Ledger(0, self.device, facts['sums'] if self.team.leads else torch.zeros_like(facts['sums']))
     elif self.team.leads: self.publish()
 
-# %% ../nbs/05_train.ipynb #c114959c
+# %% ../nbs/05_train.ipynb #98d1636f
 class Stopped(KeyboardInterrupt):
     "A training was asked to stop, and has saved everything."
     def __init__(self,
@@ -444,7 +447,7 @@ def heed_signals(
     finally:
         for number, handler in before.items(): signal.signal(number, handler)
 
-# %% ../nbs/05_train.ipynb #5b5dbfab
+# %% ../nbs/05_train.ipynb #d0c311c3
 def _out_of_memory(error):
     "Does this error say that memory is full?"
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or isinstance(error, RuntimeError) and ('out of memory' in str(error) or 'allocate memory' in str(error) or 'not enough memory' in str(error))
@@ -484,7 +487,7 @@ def resumed_recipe(
             raise FacesError(f"run '{out}' was started with {key.replace('_', ' ')} {plain[key]} and cannot be resumed with {asked[key]}: choose another folder")
     return plain
 
-# %% ../nbs/05_train.ipynb #4b1bb9c4
+# %% ../nbs/05_train.ipynb #d4a1aa0b
 def _check_store(store, r, patience):
     "Raise `FacesError` for a store that cannot be trained on in this way."
     n = len(store.indices(r['split']))
@@ -578,7 +581,7 @@ def run_progress(
     done, epochs = record.get('epochs_done', 1), record.get('epochs', 1)
     return (done, epochs) if record.get('status') == 'running' else (epochs, epochs)
 
-# %% ../nbs/05_train.ipynb #9124397b
+# %% ../nbs/05_train.ipynb #56a8ae14
 def live_plot(
     wanted=None,    # True, False, or `None`: where a notebook is running
 ):
