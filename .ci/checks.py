@@ -166,6 +166,13 @@ def site(tree):
     if found: raise Wrong('\n'.join(found))
 
 
+def links(tree=root):
+    "every internal link, cross-reference and picture leads somewhere, and every picture has alternative text"
+    from links import Tree
+    found = list(Tree(tree).broken())
+    if found: raise Wrong('\n'.join(found))
+
+
 def mixed(path):
     "The cells that import amid other code; nbdev runs them to make the page, but not the cells before that they build on."
     for i, cell in enumerate(cells(path)):
@@ -354,7 +361,6 @@ def everything():
 
 
 if __name__ == '__main__':
-    named = {'installed': installed, 'release': release, 'wheel': lambda wheel: wheel_contents(root, Path(wheel)),
-             'links': lambda: links(root)}
+    named = {'installed': installed, 'release': release, 'wheel': lambda wheel: wheel_contents(root, Path(wheel))}
     try: sys.exit(named[sys.argv[1]](*sys.argv[2:]) if sys.argv[1:] else everything())
     except Wrong as wrong: sys.exit(str(wrong))
