@@ -92,7 +92,7 @@ def constant(
 
 SCHEDULES = {'constant': constant, 'trapezoid': trapezoid, 'cosine': cosine}     # how the learning rate goes, by name
 
-# %% ../nbs/05_train.ipynb #3020067f
+# %% ../nbs/05_train.ipynb #14673cf7
 @dataclasses.dataclass
 class Recipe:
     "What decides the result of a training; what is `None` is taken from the preset."
@@ -124,7 +124,7 @@ RECIPES = {
     'default': dict(batch_size=64, lr=2e-3, schedule='cosine', warmup=.05, precision='auto', compile='auto', spare_biases=True, ema=0., clip=0., kl_warmup=0., flip=False),
 }
 
-# %% ../nbs/05_train.ipynb #84a050f2
+# %% ../nbs/05_train.ipynb #9bbcf5d6
 def make_recipe(
     **given,    # fields of `Recipe`
 ) -> dict:
@@ -142,7 +142,7 @@ def make_recipe(
     for name, allowed in choices.items(): check_choice(name, r[name], allowed)
     return r
 
-# %% ../nbs/05_train.ipynb #053bbe40
+# %% ../nbs/05_train.ipynb #7a44c970
 def make_vae(
     size:int,       # of the images
     recipe:dict,    # its network, channels, latent, likelihood and sigma
@@ -154,7 +154,7 @@ def make_vae(
         torch.manual_seed(recipe['seed'])
         return VAE(size, recipe['latent'], recipe['channels'] or default_channels(size, width), recipe['likelihood'], sigma=recipe['sigma'], **shape)
 
-# %% ../nbs/05_train.ipynb #4ac89b53
+# %% ../nbs/05_train.ipynb #746fd136
 def kl_weight(
     step:int,           # steps done before
     recipe:dict,        # its beta and kl_warmup
@@ -164,7 +164,7 @@ def kl_weight(
     warm = recipe['kl_warmup']*epoch_steps
     return recipe['beta']*(min(1., step/warm) if warm else 1.)
 
-# %% ../nbs/05_train.ipynb #95b0554c
+# %% ../nbs/05_train.ipynb #b2fc8ab4
 def random_states() -> dict:
     "Where the global random generators stand."
     version, words, gauss = random.getstate()
@@ -249,7 +249,7 @@ def save_pictures(
     save_image(image_grid(vae.decode(latents.to(vae.device)).mean.cpu()), paths[1])
     return paths
 
-# %% ../nbs/05_train.ipynb #4a799fc4
+# %% ../nbs/05_train.ipynb #4adff744
 def moving_average(
     vae,            # the model to follow
     decay:float,    # of the average, per step
@@ -303,7 +303,7 @@ class Training:
         "The model that is validated, drawn and published: the average of the weights where one is kept."
         return self.average.module if self.average else self.vae
 
-# %% ../nbs/05_train.ipynb #7c438ab1
+# %% ../nbs/05_train.ipynb #23e1714a
 LONG_ENOUGH = 250_000*64*64     # pixels to be seen before compiling pays
 
 @patch
@@ -316,7 +316,7 @@ def prepare_step(self:Training):
         x = torch.full((r['batch_size'], 3, self.store.size, self.store.size), .5, device=self.device).to(memory_format=torch.channels_last)
         step.fast = compile_bound(step.bound.train(), x, torch.zeros(len(x), self.vae.latent, device=self.device), step.precision)
 
-# %% ../nbs/05_train.ipynb #4eb0ba8d
+# %% ../nbs/05_train.ipynb #49630050
 LOOK = 50       # steps between two looks at the numbers
 
 @patch
@@ -424,7 +424,7 @@ def restore(self:Training):
     if self.done: self.ledger = Ledger(0, self.device, facts['sums'] if self.team.leads else torch.zeros_like(facts['sums']))
     elif self.team.leads: self.publish()
 
-# %% ../nbs/05_train.ipynb #98d1636f
+# %% ../nbs/05_train.ipynb #01798da5
 class Stopped(KeyboardInterrupt):
     "A training was asked to stop, and has saved everything."
     def __init__(self,
@@ -447,7 +447,7 @@ def heed_signals(
     finally:
         for number, handler in before.items(): signal.signal(number, handler)
 
-# %% ../nbs/05_train.ipynb #d0c311c3
+# %% ../nbs/05_train.ipynb #13f89a38
 def _out_of_memory(error):
     "Does this error say that memory is full?"
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or isinstance(error, RuntimeError) and ('out of memory' in str(error) or 'allocate memory' in str(error) or 'not enough memory' in str(error))
@@ -487,7 +487,7 @@ def resumed_recipe(
             raise FacesError(f"run '{out}' was started with {key.replace('_', ' ')} {plain[key]} and cannot be resumed with {asked[key]}: choose another folder")
     return plain
 
-# %% ../nbs/05_train.ipynb #d4a1aa0b
+# %% ../nbs/05_train.ipynb #8afa153c
 def _check_store(store, r, patience):
     "Raise `FacesError` for a store that cannot be trained on in this way."
     n = len(store.indices(r['split']))
@@ -581,7 +581,7 @@ def run_progress(
     done, epochs = record.get('epochs_done', 1), record.get('epochs', 1)
     return (done, epochs) if record.get('status') == 'running' else (epochs, epochs)
 
-# %% ../nbs/05_train.ipynb #56a8ae14
+# %% ../nbs/05_train.ipynb #fa2725cf
 def live_plot(
     wanted=None,    # True, False, or `None`: where a notebook is running
 ):
