@@ -10,6 +10,7 @@ from pathlib import Path
 
 root = Path(__file__).resolve().parent.parent
 heavy = ['wandb', 'matplotlib', 'ipywidgets', 'torchvision', 'imageio', 'sklearn', 'scipy', 'umap', 'cv2'] # not to be imported before they are needed
+megabytes = 8                                                             # the wheel may not be larger
 minutes = 40                                                              # README's test command may take no longer
 
 config = ConfigParser(delimiters=['='])
@@ -165,6 +166,13 @@ def site(tree):
     if found: raise Wrong('\n'.join(found))
 
 
+def links(tree=root):
+    "every internal link, cross-reference and picture leads somewhere, and every picture has alternative text"
+    from links import Tree
+    found = list(Tree(tree).broken())
+    if found: raise Wrong('\n'.join(found))
+
+
 def mixed(path):
     "The cells that import amid other code; nbdev runs them to make the page, but not the cells before that they build on."
     for i, cell in enumerate(cells(path)):
@@ -221,7 +229,8 @@ def build(tree, to):
 
 
 def wheel_contents(tree, wheel):
-    "the wheel holds the library and its description, and nothing else"
+    "the wheel is small, typed and fully described, and holds the library and nothing else"
+    size = wheel.stat().st_size/1e6
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         info = next(name for name in names if name.endswith('.dist-info/METADATA'))
@@ -230,9 +239,11 @@ def wheel_contents(tree, wheel):
     library = settings['lib_path']
     found = [f'{name} does not belong in the wheel' for name in names
              if not re.match(rf'{library}/|[^/]+\.dist-info/', name) or re.search(r'\.ipynb$|(^|/)(tests?|nbs)/', name)]
-    found += [f'{library}/{name} is missing' for name in contents(tree/library) if f'{library}/{name}' not in names]
-    found += [f'the metadata lacks {field}' for field in ('Name', 'Version', 'Summary', 'Requires-Python', 'Requires-Dist')
-              if not described[field]]
+    found += [f'{library}/{name} is missing' for name in {*contents(tree/library), 'py.typed'} if f'{library}/{name}' not in names]
+    found += [f'the metadata lacks {field}' for field in ('Name', 'Version', 'Summary', 'Author-email', 'License-Expression', 'Keywords',
+              'Requires-Python', 'Requires-Dist', 'Project-URL', 'Provides-Extra', 'Description-Content-Type') if not described[field]]
+    if 'Typing :: Typed' not in described.get_all('Classifier', []): found.append('the metadata lacks the classifier Typing :: Typed')
+    if size > megabytes: found.append(f'the wheel has {size:.1f} MB; it may have {megabytes}')
     found += [f'{name} is not among its commands' for name in commands if f'{name} = ' not in entries]
     if not any('LICENSE' in name for name in names): found.append('the licence is missing')
     if not described.get_payload().strip(): found.append('README.md is missing from the metadata')
@@ -274,6 +285,23 @@ def installed():
     print(f'{len(modules)} modules, {len(commands)} commands; Python {sys.version.split()[0]}, {versions}')
 
 
+def versions(tree=root):
+    "settings.ini, the library, CITATION.cff and CHANGELOG.md name the same version"
+    text = lambda name: (tree/name).read_text(encoding='utf-8')
+    found = {f'{settings["lib_path"]}/__init__.py': re.search(r"^__version__ = [\"'](.*)[\"']", text(f'{settings["lib_path"]}/__init__.py'), re.M),
+             'CITATION.cff': re.search(r'^version: (.*)', text('CITATION.cff'), re.M),
+             'CHANGELOG.md': re.search(r'^## (\S+)', text('CHANGELOG.md'), re.M)}
+    wrong = [f'{name} says {match[1] if match else "nothing"}' for name, match in found.items() if not match or match[1] != settings['version']]
+    if wrong: raise Wrong(f'settings.ini says {settings["version"]}, but ' + ', '.join(wrong) + ".\nnbdev_bump_version and nbdev_export change the first two; "
+                          "CHANGELOG.md's first heading is the version that is being made")
+
+
+def release(tag):
+    "The version is the same everywhere, and the tag is its name."
+    versions()
+    if tag != f'v{settings["version"]}': raise Wrong(f'the tag is {tag}, but settings.ini says {settings["version"]}: the tag must be v{settings["version"]}')
+
+
 def browse():
     "What .ci/explorer.py, which drives the explorer in JupyterLab, says and ends with; 77 where it lacks a program."
     done = subprocess.run([sys.executable, root/'.ci'/'explorer.py'], cwd=root, stdin=subprocess.DEVNULL, text=True, encoding='utf-8',
@@ -311,7 +339,7 @@ def everything():
         folder = Path(folder).resolve()
         tree, dist = copy_tree(folder/'tree'), folder/'dist'
         dist.mkdir()
-        for function in (exported, cleaned, sources_are_lines, outputs_are_fit_to_show, readme, site, pages, light_imports):
+        for function in (exported, cleaned, sources_are_lines, outputs_are_fit_to_show, readme, links, site, pages, versions, light_imports):
             results.append(check(function, tree))
 
         def builds():
@@ -333,5 +361,6 @@ def everything():
 
 
 if __name__ == '__main__':
-    try: sys.exit(installed() if sys.argv[1:] == ['installed'] else everything())
+    named = {'installed': installed, 'release': release, 'wheel': lambda wheel: wheel_contents(root, Path(wheel))}
+    try: sys.exit(named[sys.argv[1]](*sys.argv[2:]) if sys.argv[1:] else everything())
     except Wrong as wrong: sys.exit(str(wrong))

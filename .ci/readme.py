@@ -37,8 +37,18 @@ def alert(match):
     return '\n'.join(f'> {line}'.rstrip() for line in lines)
 
 
+def formulas(text):
+    "Formulas as GitHub reads them safely: between dollars alone it takes backslashes, underscores and stars for Markdown."
+    parts = re.split(r'(^```.*?^```[^\n]*$|`[^`\n]+`)', text, flags=re.M | re.S)
+    for i in range(0, len(parts), 2):
+        parts[i] = re.sub(r'^\$\$\s*(.+?)\s*\$\$$', r'```math\n\1\n```', parts[i], flags=re.M | re.S)
+        parts[i] = re.sub(r'(?<![\\$\w`])\$([^\s$`](?:[^$`\n]*[^\s$`])?)\$(?![\w$])', r'$`\1`$', parts[i])
+    return ''.join(parts)
+
+
 def prose(text):
     "A Markdown cell, for GitHub."
+    text = formulas(text)
     text = re.sub(r'^:::+ *\{ *\.callout-(\w+)(?:[^}\n]*?title="([^"\n]*)")?[^}\n]*\} *\n(.*?)^:::+ *$', alert, text,
                   flags=re.M | re.S)
     text = re.sub(r'(!\[[^\]]*\]\([^)]*\))\{[^}\n]*\}', r'\1', text)                        # a picture's width and class

@@ -24,7 +24,7 @@ from .photos import Cropper, show_crops
 from .report import evaluate_run, report_table
 from .show import grid_frames, image_grid, labelled_rows, save_animation, save_image
 from .synth import write_celeba, write_celebamask_hq
-from .train import fit
+from .train import Stopped, fit
 
 # %% ../nbs/09_cli.ipynb #92e16744
 class _Parser(argparse.ArgumentParser):
@@ -64,10 +64,11 @@ def command(
             function(**vars(make_parser(function, name).parse_intermixed_args(arguments)))
             return 0
         except FacesError as error: message, status = str(error), 1
+        except Stopped as stop: message, status = str(stop), 128 + stop.signal
         except KeyboardInterrupt: message, status = 'interrupted; nothing is lost: the same command goes on (vae_faces_train with --resume)', 130
         except torch.OutOfMemoryError: message, status = 'the device has too little memory: try a smaller --batch-size, or --device cpu', 1
         except OSError as error: message, status = f"{error.strerror or error}" + (f": '{error.filename}'" if error.filename else ''), 1
-        print(f'{name}: {message}', file=sys.stderr)
+        if message: print(f'{name}: {message}', file=sys.stderr)      # of several processes one speaks
         return status
     return run
 
@@ -130,27 +131,43 @@ def train_command(
     store:str,              # the store to learn from
     out:str='run',          # the run's folder
     epochs:int=20,          # passes over the images
-    batch_size:int=32,      # images per step
-    lr:float=1e-3,          # Adam's learning rate
-    schedule:typing.Literal['constant', 'trapezoid']='constant',    # how the learning rate goes
-    beta:float=1.,          # weight of the KL term; 1 trains the ELBO
-    latent:int=128,         # number of latent dimensions
-    channels:_widths=None,  # encoder channels, such as 32,64,128,256; chosen by image size if not given
+    preset:typing.Literal['default', 'reference']=None,     # the recipe that the following options change: default, if not given, or the published reference
+    batch_size:int=None,    # images per step (default 64, reference 32)
+    lr:float=None,          # Adam's learning rate, at its highest (default 0.002, reference 0.001)
+    schedule:typing.Literal['constant', 'trapezoid', 'cosine']=None,    # how the learning rate goes (default cosine, reference constant)
+    warmup:float=None,      # share of the training in which the learning rate rises (default 0.05, reference 0)
+    precision:typing.Literal['auto', 'float32', 'bfloat16', 'float16']=None,    # of the products (default auto: as short as the device computes in; reference float32)
+    compile:typing.Literal['auto', 'on', 'off']=None,   # fuse operations (default auto: if the training is long enough; reference off)
+    ema:float=None,         # decay per step of a moving average of the weights, such as 0.999 (0, none)
+    clip:float=None,        # longest gradient (0, any)
+    kl_warmup:float=None,   # epochs over which the weight of the KL term rises (0)
     flip:bool=False,        # mirror half of the images at random
-    split:typing.Literal['train', 'all']='train',   # images to train on
-    seed:int=0,             # of the weights, the order and the noise
+    beta:float=None,        # weight of the KL term (1 trains the ELBO)
+    latent:int=None,        # number of latent dimensions (128)
+    channels:_widths=None,  # encoder channels, such as 32,64,128,256; chosen by image size if not given
+    network:str=None,       # encoder and decoder: reference, residual-small, residual-medium or residual-large
+    likelihood:str=None,    # what the decoder's output parameterises: bernoulli, continuous-bernoulli, gaussian, gaussian-shared, gaussian-optimal, laplace, logistic or logistic-mixture
+    sigma:float=None,       # standard deviation of a pixel, for the likelihood gaussian (0.1)
+    free_bits:float=None,   # nats per latent dimension that are charged whether they are used or not (0)
+    split:typing.Literal['train', 'all']=None,  # images to train on (train)
+    seed:int=None,          # of the weights, the order and the noise (0)
+    start:str=None,         # begin with the weights of this model: a run, a folder, a bundled name
     device:str='auto',      # auto, cpu, cuda or mps
     patience:int=None,      # stop after so many epochs without a better validation ELBO
     min_delta:float=0.,     # what counts as better, in nats per image
-    start:str=None,         # begin with the weights of this model: a run, a folder, a bundled name
     resume:bool=False,      # go on with the run in --out, with its own recipe
+    save_minutes:float=10., # a checkpoint after so many minutes, if an epoch takes longer
     wandb:typing.Literal['off', 'offline', 'online']='off', # log to Weights & Biases
 ):
     """Train a VAE on a store. Every epoch leaves a checkpoint, a row of history and pictures in the run's folder.
 
-    example: vae_faces_train faces --out run --epochs 20"""
-    made = fit(store, out, epochs, batch_size, lr, schedule, beta, latent, channels, flip, split, seed, device, patience, min_delta, start, resume, wandb)
-    print(f"trained {made.epoch} epochs; the best was epoch {made.best['epoch']}; the model is in '{made.out}'")
+    example: vae_faces_train faces --out run --epochs 20
+             vae_faces_train faces --out run --resume
+             accelerate launch --num_processes 2 --no_python vae_faces_train faces --out run"""
+    recipe = dict(preset=preset, batch_size=batch_size, lr=lr, schedule=schedule, warmup=warmup, precision=precision, compile=compile, ema=ema, clip=clip,
+                  kl_warmup=kl_warmup, flip=flip or None, beta=beta, latent=latent, channels=channels, network=network, likelihood=likelihood, sigma=sigma, free_bits=free_bits, split=split, seed=seed, start=start)
+    made = fit(store, out, epochs, device, patience, min_delta, resume, wandb, save_minutes, **{k: v for k, v in recipe.items() if v is not None})
+    if made.team.leads: print(f"trained {made.epoch} epochs; the best was epoch {made.best['epoch']}; the model is in '{made.out}'")
 
 # %% ../nbs/09_cli.ipynb #4fc292f5
 @command
@@ -475,18 +492,20 @@ def demo_command(
 # %% ../nbs/09_cli.ipynb #b3e1e53c
 @command
 def bench_command(
-    what:typing.Annotated[str, 'positional']='toy', # what to measure: toy (drawing ToyFaces), prep (preparing CelebAMask-HQ)
-    seconds:float=2.,       # toy: shortest time of one round
+    what:typing.Annotated[str, 'positional']='toy', # what to measure: toy (drawing ToyFaces), prep (preparing CelebAMask-HQ), train (the training loop), decode (faces and morphs from latents), soak (kill a training again and again)
+    seconds:float=2.,       # shortest time of one round; not for prep and soak
     rounds:int=5,           # rounds that count
-    source:str=None,        # prep: a CelebAMask-HQ to measure on; ToyFaces in its layout are drawn if not given, which takes minutes
-    n:int=None,             # prep: number of portraits, 500 if not given
+    source:str=None,        # prep: a CelebAMask-HQ to measure on; train: a store; ToyFaces are drawn if not given
+    n:int=None,             # prep: number of portraits, 500 if not given; soak: number of kills, 50 if not given
+    device:str=None,        # train and decode: auto, cpu, cuda or mps
     workers:int=None,       # prep: how many images to prepare at a time; as many as there are cores if not given
 ):
     """Measure speed on this machine: a table, and one JSON object as the last line.
 
     example: vae_faces_bench toy
+             vae_faces_bench train
              vae_faces_bench prep --n 500"""
-    options = {name: value for name, value in dict(source=source, n=n, workers=workers).items() if value is not None}
+    options = {name: value for name, value in dict(source=source, n=n, device=device, workers=workers).items() if value is not None}
     result = run_bench(what, seconds, rounds, **options)
     print(rate_table(result))
     print(json.dumps(result))

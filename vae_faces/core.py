@@ -62,6 +62,7 @@ def atomic_path(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        with open(temporary, 'rb+') as file: os.fsync(file.fileno())                # on the disk, not only on its way there, before it takes the name
         os.replace(temporary, path)
     except OSError as error: raise FacesError(f"cannot write '{path}': {error.strerror or error}") from error
     finally:
@@ -96,11 +97,12 @@ def progress(
     unit='image',   # what is counted
     done:int=0,     # how many were done before
     leave=True,     # keep the bar when it is full
+    wanted=True,    # `False` for no bar at all
 ):
     "A progress bar, `tqdm`'s, for a terminal or a notebook; silent elsewhere."
     from tqdm.auto import tqdm
     watched = sys.stderr is not None and sys.stderr.isatty() or 'ipykernel' in sys.modules
-    return tqdm(total=total, initial=done, desc=what, unit=unit, leave=leave, disable=not watched or bool(os.environ.get('TQDM_DISABLE')))
+    return tqdm(total=total, initial=done, desc=what, unit=unit, leave=leave, disable=not (watched and wanted) or bool(os.environ.get('TQDM_DISABLE')))
 
 # %% ../nbs/00_core.ipynb #a003604e
 def pick_device(

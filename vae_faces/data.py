@@ -12,7 +12,7 @@ __all__ = ['SUFFIXES', 'FORMATS', 'SPLITS', 'ZLIB', 'NEARLY_EMPTY', 'IMAGES', 'M
            'toy_store']
 
 # %% ../nbs/02_data.ipynb #aab6277a
-import csv, hashlib, importlib.util, io, json, math, os, re, shutil, struct, warnings, zlib
+import collections, csv, hashlib, importlib.util, io, json, math, os, re, shutil, struct, warnings, zlib
 from bisect import bisect_left
 from collections import Counter
 from pathlib import Path
@@ -943,6 +943,23 @@ def verify(self:Store):
         raise FacesError(f"store '{self.path}' has changed since it was prepared (its fingerprint differs); prepare it again")
     return self
 
+# %% ../nbs/02_data.ipynb #624c5e05
+@patch
+def pixels(self:Store,
+    device,         # where they should be
+    share:float=.5, # of the device's free memory that they may take
+):
+    "All images as one uint8 tensor (N, H, W, 3) on an accelerator, copied once and kept; `None` on a CPU, and where they do not fit."
+    device = torch.device(device)
+    if device.type == 'cpu': return None
+    held = self.__dict__.setdefault('_held', {})
+    if device not in held:
+        free = torch.cuda.mem_get_info(device)[0] if device.type == 'cuda' else torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
+        held[device] = torch.empty(self.images.shape, dtype=torch.uint8, device=device) if self.images.nbytes < share*free else None
+        if held[device] is not None:
+            for i in range(0, len(self), 4096): held[device][i:i + 4096] = torch.from_numpy(np.array(self.images[i:i + 4096]))
+    return held[device]
+
 # %% ../nbs/02_data.ipynb #916a1ddc
 class Batches:
     "Iterate over a store in batches of float images (B, 3, H, W); each iteration is one epoch."
@@ -953,23 +970,74 @@ class Batches:
         generator=None,     # a CPU `torch.Generator` that shuffles and flips; `None` for the stored order
         flip:bool=False,    # mirror half of the images, chosen at random
         device='cpu',       # where the batches are to go
+        member:int=0,       # which process this is
+        members:int=1,      # of how many that share every batch
     ):
         check_range('batch size', batch_size, low=1)
         if flip and generator is None: raise FacesError('flips need a random generator')
         self.store, self.rows, self.batch_size = store, store.indices(split), batch_size
-        self.generator, self.flip, self.device = generator, flip, device
+        self.generator, self.flip, self.device, self.member, self.members = generator, flip, torch.device(device), member, members
+        ends = [*range(batch_size, len(self.rows), batch_size), len(self.rows)]
+        if len(ends) > 1 and ends[-1] - ends[-2] < max(2, members): del ends[-2]
+        self.spans = list(zip([0, *ends], ends)) if len(self.rows) else []     # where each batch begins and ends in the plan
 
-    def __len__(self): return math.ceil(len(self.rows)/self.batch_size)
+    def __len__(self): return len(self.spans)
+    def __iter__(self): return self.epoch()
 
-    def __iter__(self):
-        rows = torch.from_numpy(self.rows)
-        if self.generator is not None: rows = rows[torch.randperm(len(rows), generator=self.generator)]
-        for batch in rows.split(self.batch_size):
-            x = to_float(torch.from_numpy(self.store.images[batch.numpy()]).to(self.device))
-            if self.flip:
-                mirrored = torch.rand(len(x), generator=self.generator) < 0.5
-                x = torch.where(mirrored.to(x.device)[:, None, None, None], x.flip(-1), x)
-            yield x
+# %% ../nbs/02_data.ipynb #72a50e93
+@patch
+def plan(self:Batches) -> tuple:
+    "Draw an epoch: row numbers in their order, and which of them are to be mirrored (or `None`)."
+    rows = torch.from_numpy(self.rows)
+    if self.generator is not None: rows = rows[torch.randperm(len(rows), generator=self.generator)]
+    return rows, torch.rand(len(rows), generator=self.generator) < .5 if self.flip else None
+
+@patch
+def share(self:Batches,
+    i:int,  # number of a batch
+) -> tuple:
+    "Where this process's share of batch `i` begins and ends in the plan."
+    start, end = self.spans[i]
+    return tuple(start + (end - start)*k//self.members for k in (self.member, self.member + 1))
+
+# %% ../nbs/02_data.ipynb #1fb94cbb
+@patch
+def epoch(self:Batches,
+    skip:int=0, # how many batches to pass over, for an epoch that was interrupted there
+):
+    "The batches of one epoch."
+    self.rows_drawn, mirrored = self.plan()
+    shares = [self.share(i) for i in range(skip, len(self))]
+    if mirrored is not None: mirrored = mirrored.to(self.device)
+    for (start, end), x in zip(shares, self._images([self.rows_drawn[a:b] for a, b in shares])):
+        yield x if mirrored is None else torch.where(mirrored[start:end, None, None, None], x.flip(-1), x)
+
+@patch
+def _images(self:Batches, parts):
+    "Float images for each list of row numbers."
+    pixels = self.store.pixels(self.device)
+    if pixels is not None:
+        for rows in torch.cat(parts).to(self.device).split([len(p) for p in parts]) if parts else []: yield to_float(pixels[rows])
+    elif self.device.type == 'cpu':
+        for rows in parts: yield to_float(self._gather(rows))
+    else:
+        for x in _ahead(parts, lambda rows: self._gather(rows).pin_memory() if self.device.type == 'cuda' else self._gather(rows)):
+            yield to_float(x.to(self.device, non_blocking=True))
+
+@patch
+def _gather(self:Batches, rows):
+    "The bytes of these rows."
+    try: return torch.from_numpy(self.store.images[rows.numpy()])
+    except OSError as error: raise FacesError(f"the images of store '{self.store.path}' can no longer be read ({error.strerror or error}): is its disk still there?") from None
+
+def _ahead(parts, work, ahead=2):
+    "What `work` makes of each part, made by a thread `ahead` of its use."
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor(1) as pool:
+        waiting = collections.deque(pool.submit(work, part) for part in parts[:ahead])
+        for part in [*parts[ahead:], *[None]*min(ahead, len(parts))]:
+            yield waiting.popleft().result()
+            if part is not None: waiting.append(pool.submit(work, part))
 
 # %% ../nbs/02_data.ipynb #e986cd45
 @patch

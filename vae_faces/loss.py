@@ -43,9 +43,10 @@ def reparameterize(
     logvar,         # (B, D)
     n:int=1,        # samples per image
     generator=None, # source of the noise; PyTorch's global one if `None`
+    noise=None,     # the noise itself, (n, B, D), for those who have drawn it already
 ):
     "Draw `n` samples of q(z|x) per image, differentiably: (n, B, D)."
-    noise = torch.randn(n, *mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
+    if noise is None: noise = torch.randn(n, *mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
     return mean + (logvar/2).exp() * noise
 
 # %% ../nbs/03_loss.ipynb #dd702fa1
@@ -99,14 +100,15 @@ def elbo(
     decode,         # function from latents (B, D) to the likelihood p(x|z)
     samples:int=1,  # S, posterior samples per image
     generator=None, # source of the noise
+    noise=None,     # the noise itself, (S, B, D), for those who have drawn it already
 ) -> Elbo:
     "Monte Carlo estimate of the evidence lower bound, term by term."
-    zs = reparameterize(mean, logvar, samples, generator)
+    zs = reparameterize(mean, logvar, samples, generator, noise)
     reconstruction = torch.stack([decode(z).log_prob(x) for z in zs]).mean(0)
     kl = kl_per_dimension(mean, logvar)
     return Elbo(reconstruction, kl.sum(-1), kl)
 
-# %% ../nbs/03_loss.ipynb #c12c34d0
+# %% ../nbs/03_loss.ipynb #072e46f6
 def free_bits_kl(
     kl,             # (B, D) KL divergence of each latent dimension, nats
     least:float,    # λ, nats per dimension that are charged in any case
@@ -114,7 +116,7 @@ def free_bits_kl(
     "The batch's mean KL divergence, each dimension charged at least `least` nats: a scalar."
     return kl.mean(0).clamp(min=check_range('free bits', least, low=0)).sum()
 
-# %% ../nbs/03_loss.ipynb #acd79ffb
+# %% ../nbs/03_loss.ipynb #ec050139
 def importance_weighted(
     x,              # (B, 3, H, W) images in [0, 1]
     mean,           # (B, D) posterior means
@@ -129,14 +131,14 @@ def importance_weighted(
     weights = torch.stack([decode(z).log_prob(x) for z in zs]) + log_ratio                          # (K, B)
     return weights.logsumexp(0) - math.log(samples)
 
-# %% ../nbs/03_loss.ipynb #89db2a2b
+# %% ../nbs/03_loss.ipynb #3f25415a
 def full_precision(
     x,  # a tensor of floats
 ):
     "The same numbers in at least single precision: a network may speak in half, but sums over thousands of pixels need more."
     return x if x.dtype in (torch.float32, torch.float64) else x.float()
 
-# %% ../nbs/03_loss.ipynb #30460f66
+# %% ../nbs/03_loss.ipynb #1b7e4a5c
 class PixelLikelihood(nn.Module):
     "Turns the decoder's output into the distribution p(x|z) of the pixels; this one is the reference, Bernoulli."
     outputs = 3             # numbers the decoder gives per pixel
@@ -149,7 +151,7 @@ class PixelLikelihood(nn.Module):
 
 def _per_pixel(distribution): return Independent(distribution, 3, validate_args=False)
 
-# %% ../nbs/03_loss.ipynb #75a07be8
+# %% ../nbs/03_loss.ipynb #aa16a35b
 def log_partition(
     a,  # logits, any shape
 ):
@@ -158,7 +160,7 @@ def log_partition(
     middle = small/2 + small**2/24 - small**4/2880
     return torch.where(a.abs() < .1, middle, F.relu(a) + (-torch.expm1(-m)).log() - m.log())
 
-# %% ../nbs/03_loss.ipynb #53a076e4
+# %% ../nbs/03_loss.ipynb #5e201dc0
 class ContinuousBernoulli(Distribution):
     "Density on [0, 1] proportional to exp(a·x), exact for any logit a (PyTorch's own clips them at 16)."
     arg_constraints = {}
@@ -188,13 +190,13 @@ class ContinuousBernoulli(Distribution):
         dark = -torch.log1p(u*torch.expm1(-self._m))/self._m        # inverse of the cumulative distribution for the logit -m
         return self._pick(u, torch.where(self.logits < 0, dark, 1 - dark)).detach()
 
-# %% ../nbs/03_loss.ipynb #c029abc5
+# %% ../nbs/03_loss.ipynb #67d91cff
 class ContinuousBernoulliLikelihood(PixelLikelihood):
     "One continuous Bernoulli per pixel and channel."
     measure = 'density'
     def forward(self, raw): return _per_pixel(ContinuousBernoulli(full_precision(raw)))
 
-# %% ../nbs/03_loss.ipynb #455d0125
+# %% ../nbs/03_loss.ipynb #593c485a
 FINEST = 1/256  # the narrowest spread of a density over pixel values: one level of an 8-bit pixel
 
 class GaussianLikelihood(PixelLikelihood):
@@ -211,7 +213,7 @@ class GaussianLikelihood(PixelLikelihood):
         mean = full_precision(raw).sigmoid()
         return _per_pixel(Normal(mean, torch.full_like(mean, self.sigma), validate_args=False))
 
-# %% ../nbs/03_loss.ipynb #cf082ae5
+# %% ../nbs/03_loss.ipynb #abbc41c5
 class SharedGaussianLikelihood(PixelLikelihood):
     "A normal per pixel and channel, with one standard deviation for all, learned by gradient."
     measure = 'density'
@@ -229,7 +231,7 @@ class SharedGaussianLikelihood(PixelLikelihood):
         mean = full_precision(raw).sigmoid()
         return _per_pixel(Normal(mean, self.scale.expand_as(mean), validate_args=False))
 
-# %% ../nbs/03_loss.ipynb #5cb43520
+# %% ../nbs/03_loss.ipynb #091dfb3a
 class OptimalNormal(Distribution):
     "A normal over images whose variance, in training, is the mean squared error of the batch it is asked about."
     arg_constraints = {}
@@ -259,7 +261,7 @@ class OptimalNormal(Distribution):
         noise = torch.randn(self._extended_shape(sample_shape), device=self._mean.device, dtype=self._mean.dtype)
         return (self._mean + self.running.sqrt()*noise).detach()
 
-# %% ../nbs/03_loss.ipynb #b0a57252
+# %% ../nbs/03_loss.ipynb #290e47a5
 class OptimalGaussianLikelihood(PixelLikelihood):
     "A normal per pixel and channel, with one standard deviation for all: the best for the batch in training, its running average after."
     measure = 'density'
@@ -270,14 +272,14 @@ class OptimalGaussianLikelihood(PixelLikelihood):
 
     def forward(self, raw): return OptimalNormal(full_precision(raw).sigmoid(), self.variance, self.training)
 
-# %% ../nbs/03_loss.ipynb #ff8f9e4a
+# %% ../nbs/03_loss.ipynb #2752558c
 class LaplaceLikelihood(SharedGaussianLikelihood):
     "A Laplace distribution per pixel and channel, with one scale for all, learned by gradient."
     def forward(self, raw):
         mean = full_precision(raw).sigmoid()
         return _per_pixel(Laplace(mean, self.scale.expand_as(mean), validate_args=False))
 
-# %% ../nbs/03_loss.ipynb #b700a8df
+# %% ../nbs/03_loss.ipynb #1555e253
 def log_logistic_mass(
     x,              # pixels in [0, 1]; the nearest level counts
     mean,           # location of the logistic
@@ -291,7 +293,7 @@ def log_logistic_mass(
     width = torch.where((x <= 0) | (x >= 1), 0., torch.log(-torch.expm1(-2*half/scale)))
     return below + above + width
 
-# %% ../nbs/03_loss.ipynb #908200ae
+# %% ../nbs/03_loss.ipynb #6a31308f
 def clipped_logistic_mean(
     mean,   # location of the logistic
     scale,  # its scale, above 0
@@ -326,7 +328,7 @@ class DiscretisedLogistic(Distribution):
 
 def _rounded(x, levels): return (x.clamp(0, 1)*(levels - 1)).round()/(levels - 1)
 
-# %% ../nbs/03_loss.ipynb #a23cd57b
+# %% ../nbs/03_loss.ipynb #0fa80a63
 def _location(raw): return .5 + raw/2
 def _scale(raw): return F.softplus(raw)/10 + FINEST/10
 
@@ -338,7 +340,7 @@ class LogisticLikelihood(PixelLikelihood):
         loc, scale = full_precision(raw).unflatten(-3, (2, 3)).unbind(-4)
         return _per_pixel(DiscretisedLogistic(_location(loc), _scale(scale)))
 
-# %% ../nbs/03_loss.ipynb #a1b79703
+# %% ../nbs/03_loss.ipynb #713f8781
 class LogisticMixture(Distribution):
     "A mass over the colours of each pixel: a mixture of discretised logistics, green leaning on red, blue on both."
     arg_constraints = {}
@@ -367,10 +369,10 @@ class LogisticMixture(Distribution):
         mass = log_logistic_mass(x, self._locations(x[..., 0, :, :], x[..., 1, :, :]), self.scale, self.levels)
         return (self.log_weights + mass.sum(-3)).logsumexp(-3).sum((-2, -1))
 
-# %% ../nbs/03_loss.ipynb #1f1e39f3
+# %% ../nbs/03_loss.ipynb #ee1fb19f
 from fastcore.basics import patch
 
-# %% ../nbs/03_loss.ipynb #e6eb951b
+# %% ../nbs/03_loss.ipynb #4a539294
 @patch(as_prop=True)
 def mean(self:LogisticMixture):
     "The image, (..., 3, H, W): the components' means by their weights."
@@ -394,7 +396,7 @@ def sample(self:LogisticMixture, sample_shape=torch.Size()):
         x[..., channel, :, :] = _rounded((loc + noise).gather(-4, pick)[..., 0, channel, :, :], self.levels)
     return x.detach()
 
-# %% ../nbs/03_loss.ipynb #bb58ec44
+# %% ../nbs/03_loss.ipynb #7ef1f760
 class LogisticMixtureLikelihood(PixelLikelihood):
     "A mixture of five discretised logistics per pixel, with coupled channels."
     components = 5
@@ -407,7 +409,7 @@ class LogisticMixtureLikelihood(PixelLikelihood):
         apart = torch.linspace(-.5, .5, self.components, device=raw.device, dtype=raw.dtype).view(-1, 1, 1, 1)
         return LogisticMixture(logits, _location(loc + apart), _scale(scale), coupling.tanh())
 
-# %% ../nbs/03_loss.ipynb #76c2d6a3
+# %% ../nbs/03_loss.ipynb #74570fb8
 LIKELIHOODS = {     # what the decoder's output may parameterise, by name
     'bernoulli': PixelLikelihood, 'continuous-bernoulli': ContinuousBernoulliLikelihood,
     'gaussian': GaussianLikelihood, 'gaussian-shared': SharedGaussianLikelihood, 'gaussian-optimal': OptimalGaussianLikelihood,
@@ -423,7 +425,7 @@ def make_likelihood(
     if name != 'gaussian': raise FacesError(f"sigma belongs to the likelihood 'gaussian': '{name}' finds its own spread")
     return GaussianLikelihood(sigma)
 
-# %% ../nbs/03_loss.ipynb #9532aa6f
+# %% ../nbs/03_loss.ipynb #d66e2187
 def bits_per_dimension(
     nats,           # (B,) log-likelihoods of images, or bounds on them such as the ELBO, in nats per image
     values:int,     # N, the numbers of an image: 3·H·W

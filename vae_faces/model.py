@@ -70,7 +70,7 @@ class Decoder(nn.Module):
     def forward(self, z):
         return self.end(self.blocks(self.start(z)))
 
-# %% ../nbs/04_model.ipynb #5cb43082
+# %% ../nbs/04_model.ipynb #32c776cc
 def group_norm(
     channels:int,   # channels that come in, and go out
 ) -> nn.GroupNorm:
@@ -78,7 +78,7 @@ def group_norm(
     groups = next(g for g in (8, 4, 2, 1) if g == 1 or channels % (4*g) == 0)
     return nn.GroupNorm(groups, channels)
 
-# %% ../nbs/04_model.ipynb #ee6176ff
+# %% ../nbs/04_model.ipynb #a6e3c81b
 class ResidualBlock(nn.Module):
     "h + Conv(SiLU(GroupNorm(Conv(SiLU(GroupNorm(h)))))); the identity before training."
     def __init__(self,
@@ -91,7 +91,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, h): return h + self.body(h)
 
-# %% ../nbs/04_model.ipynb #c7884345
+# %% ../nbs/04_model.ipynb #68ce4d83
 def resize_conv(
     c_in:int,   # channels that come in
     c_out:int,  # channels that go out
@@ -99,7 +99,7 @@ def resize_conv(
     "Double height and width: nearest neighbour, then Conv 3×3."
     return nn.Sequential(nn.Upsample(scale_factor=2, mode='nearest'), nn.Conv2d(c_in, c_out, 3, padding=1))
 
-# %% ../nbs/04_model.ipynb #037a67e4
+# %% ../nbs/04_model.ipynb #072844e4
 class ResidualEncoder(nn.Module):
     "Images (B, 3, H, W) to the mean and the log-variance of q(z|x), each (B, D), through residual blocks."
     def __init__(self,
@@ -120,7 +120,7 @@ class ResidualEncoder(nn.Module):
         features = self.blocks(2*x - 1).flatten(1)
         return self.mean(features), self.logvar(features)
 
-# %% ../nbs/04_model.ipynb #d116cf5a
+# %% ../nbs/04_model.ipynb #921c7f27
 class ResidualDecoder(nn.Module):
     "Latents (B, D) to what p(x|z) needs of each pixel, (B, outputs, H, W), through residual blocks and resize-convolutions."
     def __init__(self,
@@ -223,11 +223,12 @@ def elbo(self:VAE,
     x,              # (B, 3, H, W) images in [0, 1]
     samples:int=1,  # posterior samples per image
     generator=None, # source of their noise
+    noise=None,     # the noise itself, (samples, B, D), for those who have drawn it already
 ) -> Elbo:
     "The two terms of the evidence lower bound, nats per image, each (B,)."
-    return elbo(x, *map(full_precision, self.encoder(x)), self.decode, samples, generator)
+    return elbo(x, *map(full_precision, self.encoder(x)), self.decode, samples, generator, noise)
 
-# %% ../nbs/04_model.ipynb #4f98d422
+# %% ../nbs/04_model.ipynb #7575632a
 @patch
 def importance_weighted(self:VAE,
     x,              # (B, 3, H, W) images in [0, 1]
@@ -237,7 +238,7 @@ def importance_weighted(self:VAE,
     "One estimate of the importance-weighted bound of each image, (B,) nats; differentiable."
     return importance_weighted(x, *map(full_precision, self.encoder(x)), self.decode, samples, generator)
 
-# %% ../nbs/04_model.ipynb #45b6e9cd
+# %% ../nbs/04_model.ipynb #5a34b52f
 @patch
 def bits_per_dimension(self:VAE,
     nats,   # (B,) or a scalar: the ELBO, or another bound or likelihood, in nats per image
@@ -273,7 +274,7 @@ def n_parameters(self:VAE) -> int:
     "Number of trainable parameters."
     return sum(p.numel() for p in self.parameters())
 
-# %% ../nbs/04_model.ipynb #6ca48cd9
+# %% ../nbs/04_model.ipynb #876f0acd
 PRESETS = {     # networks by name: their kind, the channels after the first halving, the residual blocks at each resolution
     'reference':       dict(network='reference', width=32),
     'residual-small':  dict(network='residual', width=16, depth=1),
@@ -293,7 +294,7 @@ def preset(cls:VAE,
     channels = default_channels(check_choice('size', size, SIZES), choice.pop('width'))
     return cls(size, latent, channels, likelihood, sigma=sigma, **choice)
 
-# %% ../nbs/04_model.ipynb #5103a5ee
+# %% ../nbs/04_model.ipynb #0f5041ae
 def flops_per_image(
     vae:VAE,            # any model
     backward:bool=True, # count the backward pass too: what a training step costs per image
@@ -314,10 +315,10 @@ def save_weights(
     half:bool=False,    # in half precision: half the room, three significant digits
 ):
     "Write a network's weights as safetensors, whole or not at all."
-    from safetensors.torch import save_file
+    from safetensors.torch import save
     smaller = lambda value: value.half() if half and value.is_floating_point() else value
     state = {name: smaller(value.detach().cpu().contiguous()) for name, value in model.state_dict().items()}
-    with atomic_path(path) as temporary: save_file(state, temporary, metadata={'format': 'pt'})
+    with atomic_path(path) as temporary: temporary.write_bytes(save(state, metadata={'format': 'pt'}))
 
 # %% ../nbs/04_model.ipynb #03598821
 def save_config(
