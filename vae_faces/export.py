@@ -8,21 +8,21 @@ __all__ = ['OPSET', 'TOLERANCE', 'PAGE', 'Reshape', 'at_rest', 'Drawing', 'Seein
            'space_record', 'read_runtime', 'file_integrity', 'copy_runtime', 'export_networks', 'export_lab',
            'export_run']
 
-# %% ../nbs/08_export.ipynb #6786769c
+# %% ../nbs/08_export.ipynb #5b6023be
 import base64, copy, hashlib, importlib.util, json, math, shutil, warnings
 from pathlib import Path
 import numpy as np, torch
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
-from .core import FacesError, atomic_path, check_choice, check_folder, check_range, seeded
+from .core import FacesError, atomic_path, check_folder, check_range, seeded
 from .explore import Lab, component_directions, dimension_directions, load_lab
-from .latent import Directions, active_units, encode_posteriors, fit_density
+from .latent import Directions, encode_posteriors, fit_density
 from .loss import kl_per_dimension
 from .model import VAE, bundled
 from .report import weights_fingerprint
 from .synth import whole_folder
 
-# %% ../nbs/08_export.ipynb #ca5f2c01
+# %% ../nbs/08_export.ipynb #1af3e2ab
 class Reshape(nn.Module):
     "Give each row of a batch this shape."
     def __init__(self,
@@ -47,7 +47,7 @@ def at_rest(
             part[i] = nn.Identity()
     return network
 
-# %% ../nbs/08_export.ipynb #8645918b
+# %% ../nbs/08_export.ipynb #baf6ee4a
 class Drawing(nn.Module):
     "Latents (B, D) to images (B, 3, H, W) in [0, 1]: the mean of p(x|z)."
     def __init__(self,
@@ -68,7 +68,7 @@ class Seeing(nn.Module):
 
     def forward(self, x): return self.encoder(x)
 
-# %% ../nbs/08_export.ipynb #11ef5b33
+# %% ../nbs/08_export.ipynb #bcf3636d
 OPSET = 17      # the catalogue of operations that the files are written in
 
 def need(
@@ -91,7 +91,7 @@ def write_onnx(
         torch.onnx.export(network, (example,), str(temporary), input_names=names[:1], output_names=names[1:],
                           dynamic_axes={name: {0: 'batch'} for name in names}, opset_version=OPSET, dynamo=False)
 
-# %% ../nbs/08_export.ipynb #57db698a
+# %% ../nbs/08_export.ipynb #adc41348
 TOLERANCE = 1e-4    # how far an exported network may be from PyTorch's
 
 def run_onnx(
@@ -119,7 +119,7 @@ def onnx_error(
             worst = max(worst, np.abs(got - want.cpu().numpy()).max().item() if got.shape == tuple(want.shape) else math.inf)
     return worst
 
-# %% ../nbs/08_export.ipynb #b52233f0
+# %% ../nbs/08_export.ipynb #002f2ab2
 def write_half(
     path,   # an .onnx file
     half,   # the .onnx file to write, about half as long
@@ -138,7 +138,7 @@ def write_half(
     onnx.checker.check_model(model)
     with atomic_path(half) as temporary: onnx.save(model, str(temporary))
 
-# %% ../nbs/08_export.ipynb #c0d070bb
+# %% ../nbs/08_export.ipynb #c3d9b259
 @torch.no_grad()
 def visible_change(
     vae:VAE,            # a trained model
@@ -150,7 +150,7 @@ def visible_change(
     steps = [axes.step(k) for k in range(len(axes))]
     return torch.stack([(picture(z + step) - picture(z - step)).square().mean().sqrt() for step in steps])
 
-# %% ../nbs/08_export.ipynb #ec12acee
+# %% ../nbs/08_export.ipynb #296ada8b
 def axes_record(
     vae:VAE,            # the model
     axes:Directions,    # K axes
@@ -164,19 +164,20 @@ def axes_record(
     return dict(names=[axes.names[k] for k in order], vectors=numbers(axes.vectors[order]), amounts=numbers(axes.amounts[order]),
                 centre=numbers(axes.centre), change=numbers(change[order]), span=span)
 
-# %% ../nbs/08_export.ipynb #ea425a01
+# %% ../nbs/08_export.ipynb #6806f075
 def far_apart(
     z,          # (N, D) latents
     n:int=4,    # how many of them
 ) -> list:
-    "Rows that lie far from each other: each is the farthest from those before it, the first from the mean."
-    chosen, distance = [], (z - z.mean(0)).norm(dim=1)
-    for _ in range(min(n, len(z))):
-        chosen.append(int(distance.argmax()))
-        distance = torch.minimum(distance, (z - z[chosen[-1]]).norm(dim=1)) if len(chosen) > 1 else (z - z[chosen[0]]).norm(dim=1)
+    "Rows of usual latents, the nearer half to the mean, that lie far from each other; the first is the nearest to it of all."
+    usual = (z - z.mean(0)).norm(dim=1).argsort(stable=True)[:max(n, len(z)//2)]
+    chosen, distance = [int(usual[0])], torch.cdist(z[usual[:1]], z[usual])[0]
+    while len(chosen) < min(n, len(usual)):
+        chosen.append(int(usual[distance.argmax()]))                            # the farthest from those before it
+        distance = torch.minimum(distance, torch.cdist(z[chosen[-1:]], z[usual])[0])
     return [chosen[i % len(chosen)] for i in range(n)]
 
-# %% ../nbs/08_export.ipynb #c679d54b
+# %% ../nbs/08_export.ipynb #eed9d266
 def start_latents(
     lab:Lab,                # a model and codes of faces
     n:int=128,              # how many, at most
@@ -188,7 +189,7 @@ def start_latents(
     varies = lab.z.var(0) > .01
     return fit_density(lab.z, varies if varies.any() else None, components=min(4, len(lab.z)), seed=seed).sample(n, seeded(seed))
 
-# %% ../nbs/08_export.ipynb #0428ba53
+# %% ../nbs/08_export.ipynb #7bd33aa6
 def dream_lab(
     vae:VAE,        # a model
     n:int=1000,     # faces from which the axes are worked out
@@ -215,7 +216,7 @@ def space_record(
                 attributes=None if lab.attributes is None else axes_record(lab.vae, lab.attributes, z[:16], 1.5),
                 people=np.round(z.numpy().astype(float), 3).tolist(), corners=far_apart(z))
 
-# %% ../nbs/08_export.ipynb #75ec16e7
+# %% ../nbs/08_export.ipynb #73e2b592
 PAGE = Path(importlib.util.find_spec('vae_faces').origin).parent/'page'     # the page's own files
 
 def read_runtime(
@@ -231,7 +232,7 @@ def file_integrity(
     "SHA-384 of a file, in the form that browsers know."
     return 'sha384-' + base64.b64encode(hashlib.sha384(Path(path).read_bytes()).digest()).decode()
 
-# %% ../nbs/08_export.ipynb #b3837e46
+# %% ../nbs/08_export.ipynb #54712c71
 def copy_runtime(
     folder,     # 'dist' of the npm package
     page,       # the page's folder
@@ -246,7 +247,7 @@ def copy_runtime(
     text = (page/'runtime.js').read_text(encoding='utf-8')
     (page/'runtime.js').write_text(text.replace(json.dumps(runtime['base']), '"runtime/"'), encoding='utf-8', newline='\n')
 
-# %% ../nbs/08_export.ipynb #741fef62
+# %% ../nbs/08_export.ipynb #8d060717
 def export_networks(
     vae:VAE,    # a trained model
     x,          # (N, 3, H, W) images to check with
@@ -265,7 +266,7 @@ def export_networks(
         if not errors[name] <= TOLERANCE: raise FacesError(f'the exported {name} is off by {errors[name]:.1e}, more than {TOLERANCE}: please report this, with the versions of torch and onnx')
     return errors
 
-# %% ../nbs/08_export.ipynb #21f0d69b
+# %% ../nbs/08_export.ipynb #45566e44
 def export_lab(
     run,            # run folder, a bundled name, hub id, or a VAE
     store=None,     # faces of the model's size

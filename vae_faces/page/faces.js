@@ -2,9 +2,10 @@
 import {load, Problem} from './engine.js';
 import {between, clamp, lap, lerp, moved, pack, standing, unpack} from './space.js';
 
-const FIRST = 10;                   // sliders of a kind that are shown before "all" is asked for
+const FIRST = 12, FEW = 18;         // sliders of a kind that are shown before "all" is asked for, unless there are few
 const GRID = 5;                     // faces along a side of the pad
 const CORNERS = ['top left', 'top right', 'bottom left', 'bottom right'];
+const CRISP = 2;                    // the face's pixels are doubled before the browser smooths them: half the blur, no visible blocks
 const PINNED = 255;                 // a corner with a face of its own, not one of the model's people
 
 const MARKUP = `
@@ -49,7 +50,7 @@ class Faces extends HTMLElement {
   #engine; #space; #z; #start; #past = []; #key = null; #when = -1e9;       // the face and its history
   #stale = false; #drawing = false; #held = false; #settling; #motion;       // drawing
   #corners; #people; #place = [.5, .5]; #onPad = false; #mapped = 0;         // the pad
-  #sliders = []; #written = '';
+  #sliders = []; #written = ''; #pixels = document.createElement('canvas');
 
   connectedCallback() {
     if (this.shadowRoot) return;
@@ -71,7 +72,8 @@ class Faces extends HTMLElement {
     this.#engine = await load();
     this.#space = this.#engine.space;
     const face = this.#$('.face'), map = this.#$('.map'), {size} = this.#space;
-    face.width = face.height = size;
+    this.#pixels.width = this.#pixels.height = size;
+    face.width = face.height = CRISP*size;
     map.width = map.height = GRID*size;
     this.#build();
     this.#listen();
@@ -131,11 +133,14 @@ class Faces extends HTMLElement {
   }
 
   async #draw() {
+    const pen = this.#$('.face').getContext('2d');
+    pen.imageSmoothingEnabled = false;
     this.#drawing = true;
     do {
       this.#stale = false;
       const [picture] = await this.#engine.decode([this.#z]);
-      this.#$('.face').getContext('2d').putImageData(picture, 0, 0);
+      this.#pixels.getContext('2d').putImageData(picture, 0, 0);
+      pen.drawImage(this.#pixels, 0, 0, pen.canvas.width, pen.canvas.height);
     } while (this.#stale);
     this.#drawing = false;
   }
@@ -146,8 +151,10 @@ class Faces extends HTMLElement {
   #settle() {
     if (this.#held || this.#motion) return;
     clearTimeout(this.#settling);
-    const text = pack(this.#z, this.#space.model, this.#people);
-    this.#z = unpack(text, this.#space.model, this.#space.latent).z;
+    const {model, latent} = this.#space;
+    let text;
+    do { text = pack(this.#z, model, this.#people); this.#z = unpack(text, model, latent).z; }
+    while (pack(this.#z, model, this.#people) !== text);             // rounding may have made room for a finer step
     this.#start ??= this.#z;
     this.#reflect();
     this.#ask();
@@ -166,7 +173,7 @@ class Faces extends HTMLElement {
     const n = this.#space.people.length, corners = found.corners ?? this.#space.corners;
     this.#people = corners.map((c, i) => c < n ? c : this.#space.corners[i]);
     this.#corners = this.#people.map(i => this.#space.people[i]);
-    this.#start = undefined; this.#onPad = false; this.#place = [.5, .5];
+    this.#start = undefined; this.#onPad = !found.z; this.#place = found.z ? [.5, .5] : [0, 0];
     this.#z = found.z ?? this.#space.people[this.#people[0]];
     this.#reflect();
     return found.problem;
@@ -180,7 +187,8 @@ class Faces extends HTMLElement {
     for (const {axes, k, input, number} of this.#sliders) {
       const value = standing(axes, k, this.#z);
       if (!(this.#held && input.matches(':active'))) input.value = value;
-      number.textContent = (value < 0 ? '−' : '+') + Math.abs(value).toFixed(1);
+      const digits = Math.abs(value).toFixed(1);
+      number.textContent = (digits === '0.0' ? '' : value < 0 ? '−' : '+') + digits;
       input.ariaValueText = number.textContent;
       input.style.setProperty('--at', `${50 + 50*clamp(value/axes.span, -1, 1)}%`);
     }
@@ -193,15 +201,16 @@ class Faces extends HTMLElement {
   }
 
   #build() {
-    for (const [title, axes] of [['Principal components', this.#space.components], ['Attributes', this.#space.attributes]]) {
+    for (const [title, hint, axes] of [['Principal components', 'In which these faces differ most. One unit is one standard deviation.', this.#space.components],
+                                     ['Attributes', 'One unit up gives a face the attribute, one down takes it away.', this.#space.attributes]]) {
       if (!axes?.names.length) continue;
       const group = document.createElement('section'), list = document.createElement('div'), id = title.split(' ')[0].toLowerCase();
-      group.innerHTML = `<h2 id="${id}">${title}</h2><p class="hint">${axes.hint}</p>`;
+      group.innerHTML = `<h2 id="${id}">${title}</h2><p class="hint">${hint}</p>`;
       group.setAttribute('aria-labelledby', id);
       list.className = 'list';
       axes.names.forEach((name, k) => list.append(this.#slider(axes, k, name)));
       group.append(list);
-      if (axes.names.length > FIRST) {
+      if (axes.names.length > FEW) {
         const more = document.createElement('button');
         more.textContent = `Show all ${axes.names.length}`;
         more.className = 'more';
@@ -215,9 +224,9 @@ class Faces extends HTMLElement {
   #slider(axes, k, name) {
     const row = document.createElement('label'), title = document.createElement('span'), number = document.createElement('output'), input = document.createElement('input');
     Object.assign(input, {type: 'range', min: -axes.span, max: axes.span, step: .01*axes.span, value: 0});
-    title.textContent = sentence(name);
+    input.ariaLabel = title.textContent = sentence(name);
     row.append(title, number, input);
-    row.hidden = k >= FIRST;
+    row.hidden = k >= FIRST && axes.names.length > FEW;
     input.addEventListener('input', () => { this.#stop(); this.#onPad = false; this.#change(moved(axes, k, this.#z, input.valueAsNumber), name); });
     input.addEventListener('dblclick', () => this.#change(moved(axes, k, this.#z, 0), name));
     this.#sliders.push({axes, k, input, number});
@@ -333,11 +342,11 @@ class Faces extends HTMLElement {
     this.#stop();
     this.#settle();
     while (this.#stale || this.#drawing) await new Promise(requestAnimationFrame);
-    const face = this.#$('.face'), large = document.createElement('canvas'), pen = large.getContext('2d');
-    large.width = large.height = face.width*Math.max(1, Math.ceil(512/face.width));
+    const small = this.#pixels, large = document.createElement('canvas'), pen = large.getContext('2d');
+    large.width = large.height = small.width*Math.max(1, Math.ceil(512/small.width));
     pen.imageSmoothingEnabled = this.#$('[data-do=pixels]').ariaPressed !== 'true';
     pen.imageSmoothingQuality = 'high';
-    pen.drawImage(face, 0, 0, large.width, large.height);
+    pen.drawImage(small, 0, 0, large.width, large.height);
     const blob = await new Promise(done => large.toBlob(done, 'image/png')), link = document.createElement('a');
     link.href = URL.createObjectURL(blob);
     link.download = 'face.png';
