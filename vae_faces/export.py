@@ -8,13 +8,14 @@ __all__ = ['OPSET', 'TOLERANCE', 'PAGE', 'Reshape', 'at_rest', 'Drawing', 'Seein
            'space_record', 'read_runtime', 'file_integrity', 'copy_runtime', 'export_networks', 'export_lab',
            'export_run']
 
-# %% ../nbs/08_export.ipynb #5b6023be
+# %% ../nbs/08_export.ipynb #c2bea6d4
 import base64, copy, hashlib, importlib.util, json, math, shutil, warnings
 from pathlib import Path
 import numpy as np, torch
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 from .core import FacesError, atomic_path, check_folder, check_range, seeded
+from .data import Store
 from .explore import Lab, component_directions, dimension_directions, load_lab
 from .latent import Directions, encode_posteriors, fit_density
 from .loss import kl_per_dimension
@@ -22,7 +23,7 @@ from .model import VAE, bundled
 from .report import weights_fingerprint
 from .synth import whole_folder
 
-# %% ../nbs/08_export.ipynb #1af3e2ab
+# %% ../nbs/08_export.ipynb #6af57770
 class Reshape(nn.Module):
     "Give each row of a batch this shape."
     def __init__(self,
@@ -47,7 +48,7 @@ def at_rest(
             part[i] = nn.Identity()
     return network
 
-# %% ../nbs/08_export.ipynb #baf6ee4a
+# %% ../nbs/08_export.ipynb #f7e4ed64
 class Drawing(nn.Module):
     "Latents (B, D) to images (B, 3, H, W) in [0, 1]: the mean of p(x|z)."
     def __init__(self,
@@ -68,7 +69,7 @@ class Seeing(nn.Module):
 
     def forward(self, x): return self.encoder(x)
 
-# %% ../nbs/08_export.ipynb #bcf3636d
+# %% ../nbs/08_export.ipynb #5071983e
 OPSET = 17      # the catalogue of operations that the files are written in
 
 def need(
@@ -91,7 +92,7 @@ def write_onnx(
         torch.onnx.export(network, (example,), str(temporary), input_names=names[:1], output_names=names[1:],
                           dynamic_axes={name: {0: 'batch'} for name in names}, opset_version=OPSET, dynamo=False)
 
-# %% ../nbs/08_export.ipynb #adc41348
+# %% ../nbs/08_export.ipynb #44c1d731
 TOLERANCE = 1e-4    # how far an exported network may be from PyTorch's
 
 def run_onnx(
@@ -119,7 +120,7 @@ def onnx_error(
             worst = max(worst, np.abs(got - want.cpu().numpy()).max().item() if got.shape == tuple(want.shape) else math.inf)
     return worst
 
-# %% ../nbs/08_export.ipynb #002f2ab2
+# %% ../nbs/08_export.ipynb #57d25d59
 def write_half(
     path,   # an .onnx file
     half,   # the .onnx file to write, about half as long
@@ -138,7 +139,7 @@ def write_half(
     onnx.checker.check_model(model)
     with atomic_path(half) as temporary: onnx.save(model, str(temporary))
 
-# %% ../nbs/08_export.ipynb #c3d9b259
+# %% ../nbs/08_export.ipynb #1ebf98fa
 @torch.no_grad()
 def visible_change(
     vae:VAE,            # a trained model
@@ -150,7 +151,7 @@ def visible_change(
     steps = [axes.step(k) for k in range(len(axes))]
     return torch.stack([(picture(z + step) - picture(z - step)).square().mean().sqrt() for step in steps])
 
-# %% ../nbs/08_export.ipynb #296ada8b
+# %% ../nbs/08_export.ipynb #26231713
 def axes_record(
     vae:VAE,            # the model
     axes:Directions,    # K axes
@@ -164,7 +165,7 @@ def axes_record(
     return dict(names=[axes.names[k] for k in order], vectors=numbers(axes.vectors[order]), amounts=numbers(axes.amounts[order]),
                 centre=numbers(axes.centre), change=numbers(change[order]), span=span)
 
-# %% ../nbs/08_export.ipynb #6806f075
+# %% ../nbs/08_export.ipynb #52d31a4e
 def far_apart(
     z,          # (N, D) latents
     n:int=4,    # how many of them
@@ -177,7 +178,7 @@ def far_apart(
         distance = torch.minimum(distance, torch.cdist(z[chosen[-1:]], z[usual])[0])
     return [chosen[i % len(chosen)] for i in range(n)]
 
-# %% ../nbs/08_export.ipynb #eed9d266
+# %% ../nbs/08_export.ipynb #3ecc6804
 def start_latents(
     lab:Lab,                # a model and codes of faces
     n:int=128,              # how many, at most
@@ -185,11 +186,12 @@ def start_latents(
     photographs:bool=False, # give away the codes of photographs
 ) -> torch.Tensor:
     "Latents where faces are, for the page to begin with: codes, or for photographs draws from their density, (N, D)."
-    if photographs or lab.title != f'store {getattr(getattr(lab.faces, "path", None), "name", "")}': return lab.z[:n]
+    private = isinstance(lab.faces, Store) and lab.faces.info.get('kind') != 'toyfaces'
+    if photographs or not private: return lab.z[:n]
     varies = lab.z.var(0) > .01
     return fit_density(lab.z, varies if varies.any() else None, components=min(4, len(lab.z)), seed=seed).sample(n, seeded(seed))
 
-# %% ../nbs/08_export.ipynb #7bd33aa6
+# %% ../nbs/08_export.ipynb #3d83b136
 def dream_lab(
     vae:VAE,        # a model
     n:int=1000,     # faces from which the axes are worked out
@@ -216,7 +218,7 @@ def space_record(
                 attributes=None if lab.attributes is None else axes_record(lab.vae, lab.attributes, z[:16], 1.5),
                 people=np.round(z.numpy().astype(float), 3).tolist(), corners=far_apart(z))
 
-# %% ../nbs/08_export.ipynb #73e2b592
+# %% ../nbs/08_export.ipynb #2a5e18a7
 PAGE = Path(importlib.util.find_spec('vae_faces').origin).parent/'page'     # the page's own files
 
 def read_runtime(
@@ -232,7 +234,7 @@ def file_integrity(
     "SHA-384 of a file, in the form that browsers know."
     return 'sha384-' + base64.b64encode(hashlib.sha384(Path(path).read_bytes()).digest()).decode()
 
-# %% ../nbs/08_export.ipynb #54712c71
+# %% ../nbs/08_export.ipynb #9e428c97
 def copy_runtime(
     folder,     # 'dist' of the npm package
     page,       # the page's folder
@@ -247,7 +249,7 @@ def copy_runtime(
     text = (page/'runtime.js').read_text(encoding='utf-8')
     (page/'runtime.js').write_text(text.replace(json.dumps(runtime['base']), '"runtime/"'), encoding='utf-8', newline='\n')
 
-# %% ../nbs/08_export.ipynb #8d060717
+# %% ../nbs/08_export.ipynb #6fd5ff64
 def export_networks(
     vae:VAE,    # a trained model
     x,          # (N, 3, H, W) images to check with
@@ -266,7 +268,7 @@ def export_networks(
         if not errors[name] <= TOLERANCE: raise FacesError(f'the exported {name} is off by {errors[name]:.1e}, more than {TOLERANCE}: please report this, with the versions of torch and onnx')
     return errors
 
-# %% ../nbs/08_export.ipynb #45566e44
+# %% ../nbs/08_export.ipynb #84d9e5c0
 def export_lab(
     run,            # run folder, a bundled name, hub id, or a VAE
     store=None,     # faces of the model's size

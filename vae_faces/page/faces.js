@@ -27,6 +27,7 @@ const MARKUP = `
   </section>
   <section class="morph" aria-labelledby="morph">
     <h2 id="morph">Between four faces</h2>
+    <p class="hint">Drag across the pad, or move the ring with the arrow keys. Every place is a mixture of the four corners, and a face of its own.</p>
     <div class="pad" role="group" aria-label="Morph pad">
       <canvas class="map" aria-hidden="true"></canvas>
       <div class="puck" tabindex="0" role="slider" aria-label="Place between the four faces; arrow keys move it" aria-valuemin="0" aria-valuemax="100" aria-valuenow="50"></div>
@@ -222,9 +223,10 @@ class Faces extends HTMLElement {
   }
 
   #slider(axes, k, name) {
-    const row = document.createElement('label'), title = document.createElement('span'), number = document.createElement('output'), input = document.createElement('input');
+    const row = document.createElement('label'), title = document.createElement('span'), number = document.createElement('b'), input = document.createElement('input');
     Object.assign(input, {type: 'range', min: -axes.span, max: axes.span, step: .01*axes.span, value: 0});
     input.ariaLabel = title.textContent = sentence(name);
+    number.ariaHidden = 'true';                                 // the slider says it itself
     row.append(title, number, input);
     row.hidden = k >= FIRST && axes.names.length > FEW;
     input.addEventListener('input', () => { this.#stop(); this.#onPad = false; this.#change(moved(axes, k, this.#z, input.valueAsNumber), name); });
