@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['make_parser', 'command', 'prep_command', 'train_command', 'download_command', 'reconstruct_command', 'sample_command',
-           'morph_command', 'morph_grid_command', 'traverse_command', 'evaluate_command', 'toy_command', 'demo_command',
-           'bench_command', 'help_command']
+           'morph_command', 'morph_grid_command', 'traverse_command', 'evaluate_command', 'export_command',
+           'toy_command', 'demo_command', 'bench_command', 'help_command']
 
 # %% ../nbs/09_cli.ipynb #2173487d
 import argparse, functools, inspect, json, sys, typing
@@ -18,6 +18,7 @@ from .core import FacesError, check_choice, check_range, pick_device, seeded
 from .data import SPLITS, Store, prepare, toy_store
 from .demo import demo
 from .download import download
+from .export import export_run
 from .latent import Codes, Directions, attribute_directions, check_store, decode_batches, decode_images, encode_batches, encode_store, morph_clips, principal_directions, ring, store_labels
 from .model import VAE
 from .photos import Cropper, show_crops
@@ -448,6 +449,29 @@ def evaluate_command(
     print(report_table(report))
     print(f"wrote '{Path(out)/'report.html'}' and '{Path(out)/'report.json'}'")
     print(json.dumps(report, ensure_ascii=False))
+
+# %% ../nbs/09_cli.ipynb #68ab003f
+@command
+def export_command(
+    run:str,                # run folder, saved weights, or a bundled name
+    out:str='page',         # folder to write; must not exist, or be empty
+    store:str=None,         # store of faces to find components and attributes in; without one: ToyFaces for a bundled model, else faces the model makes up
+    runtime:str=None,       # folder dist of the npm package onnxruntime-web, to put beside the page so that it works without a network; else the page loads it from a CDN
+    n:int=1000,             # how many faces the directions are computed from
+    seed:int=0,             # which of them, and everything random
+    photographs:bool=False, # begin with faces of the store; each can be drawn from its code, so ask the people first
+):
+    """Write the model as ONNX, checked against PyTorch, with a web page of sliders that runs it without Python.
+
+    example: vae_faces_export toyfaces-64 --out page
+             vae_faces_export run --store faces --out page"""
+    made = export_run(run, out, store, runtime, n, seed, photographs)
+    for name, size in made['sizes'].items():
+        if name.endswith('.onnx'): print(f"{name:<18}{size/1e6:6.2f} MB, off by {made['errors'][name.removesuffix('.onnx')]:.1e} at most from PyTorch")
+    if made['missing']: print(f"note: {made['missing']}", file=sys.stderr)
+    print(f"wrote a page with {made['components']} components and {made['attributes']} attributes of {made['title']} to '{out}' ({sum(made['sizes'].values())/1e6:.1f} MB)")
+    folder = f'"{out}"' if ' ' in str(out) else out
+    print(f'next: python -m http.server --directory {folder}, and open http://localhost:8000')
 
 # %% ../nbs/09_cli.ipynb #76b4919d
 @command
