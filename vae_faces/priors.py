@@ -7,7 +7,7 @@ __all__ = ['PRIORS', 'normal_noise', 'Prior', 'NormalPrior', 'sample_faces', 'Ga
            'TwoStagePrior', 'Velocity', 'flow_loss', 'heun', 'FlowPrior', 'fit_prior', 'model_digest', 'read_prior',
            'saved_priors', 'load_prior', 'PriorScores', 'compare_priors', 'prior_table']
 
-# %% ../nbs/07_priors.ipynb #5672e30c
+# %% ../nbs/07_priors.ipynb #ccaa4068
 import hashlib, inspect, json, math
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from .loss import Elbo, elbo, standard_normal
 from .metrics import FaceFeatures, frechet_distance, kernel_distance, precision_recall
 from .model import VAE, find_pretrained, read_config
 
-# %% ../nbs/07_priors.ipynb #e0c29edf
+# %% ../nbs/07_priors.ipynb #e4fd3421
 def normal_noise(
     n:int,                  # how many vectors
     dim:int,                # of how many numbers
@@ -31,7 +31,7 @@ def normal_noise(
     "Normal numbers, (n, dim): what every prior makes its latents of."
     return temperature*torch.randn(n, dim, generator=generator)
 
-# %% ../nbs/07_priors.ipynb #699e387a
+# %% ../nbs/07_priors.ipynb #cb590223
 class Prior(nn.Module):
     "Something that draws latents; its tensors are parameters and buffers, so that they can be saved and loaded."
     kind = ''           # its name in PRIORS
@@ -70,7 +70,7 @@ class Prior(nn.Module):
         if z.shape[-1] != self.dim: raise FacesError(f'latents must have {self.dim} dimensions, not {z.shape[-1]}')
         return z
 
-# %% ../nbs/07_priors.ipynb #bda92d39
+# %% ../nbs/07_priors.ipynb #8c7ff55b
 class NormalPrior(Prior):
     "The prior of training, N(0, I)."
     kind = 'normal'
@@ -87,7 +87,7 @@ class NormalPrior(Prior):
 
     def log_prob(self, z): return standard_normal(self.dim).log_prob(self.check(z))
 
-# %% ../nbs/07_priors.ipynb #25a53314
+# %% ../nbs/07_priors.ipynb #eff26dad
 @torch.no_grad()
 def sample_faces(
     vae:VAE,                # a trained model
@@ -101,7 +101,7 @@ def sample_faces(
     if prior.dim != vae.latent: raise FacesError(f"the prior '{prior.kind}' draws {prior.dim} dimensions and the model has {vae.latent}: fit one to this model's codes")
     return torch.cat([vae.decode(z.to(vae.device)).mean for z in prior.sample(n, generator, temperature).split(batch_size)])
 
-# %% ../nbs/07_priors.ipynb #f9cd7dd2
+# %% ../nbs/07_priors.ipynb #3a6afc53
 class GaussianPrior(Prior):
     "The Gaussian with the mean and the full covariance of the codes."
     kind = 'gaussian'
@@ -132,7 +132,7 @@ class GaussianPrior(Prior):
         "KL divergence to the standard normal, nats."
         return moment_kl(self.mean, self.root @ self.root.T)
 
-# %% ../nbs/07_priors.ipynb #84c5b09f
+# %% ../nbs/07_priors.ipynb #e645ebce
 class MixturePrior(Prior):
     "A mixture of Gaussians on the active dimensions of the codes; the others as in N(0, I)."
     kind = 'mixture'
@@ -163,10 +163,10 @@ class MixturePrior(Prior):
 
     def log_prob(self, z): return self.density.log_prob(self.check(z))
 
-# %% ../nbs/07_priors.ipynb #011abcb1
+# %% ../nbs/07_priors.ipynb #99a780a8
 from fastcore.basics import patch
 
-# %% ../nbs/07_priors.ipynb #59fed18d
+# %% ../nbs/07_priors.ipynb #06c6e2b9
 @patch(cls_method=True)
 def fit(cls:MixturePrior,
     codes:Codes,        # of the faces whose likes are to be drawn
@@ -185,7 +185,7 @@ def fit(cls:MixturePrior,
     prior.where, prior.weights, prior.means, prior.covariances = active, best.weights, best.means, best.covariances
     return prior
 
-# %% ../nbs/07_priors.ipynb #6e6c8b6f
+# %% ../nbs/07_priors.ipynb #d5de4a8c
 class WhitePrior(Prior):
     "A prior of white codes: subclasses draw w of mean 0 and covariance I, and latents follow from that."
     def __init__(self,
@@ -210,7 +210,7 @@ class WhitePrior(Prior):
         z[:, self.where] = (self.mean + w.double() @ self.root.T).float()
         return z
 
-# %% ../nbs/07_priors.ipynb #8e9a1686
+# %% ../nbs/07_priors.ipynb #ae3c174d
 def _white_prior(cls, codes, seed, **sizes):
     "A prior of white codes with its coordinates set and its network at the start."
     active = active_units(codes.mean)
@@ -222,7 +222,7 @@ def _white_prior(cls, codes, seed, **sizes):
     prior.where, prior.mean, prior.root = active, moments.mean, moments.root
     return prior
 
-# %% ../nbs/07_priors.ipynb #ad30de69
+# %% ../nbs/07_priors.ipynb #ed4b8ef6
 def _train(prior, codes, loss, seed, steps, batch_size, lr):
     "Adam on fresh draws from the codes' posteriors; the loss of every step."
     check_range('steps', steps, 0, 10**7); check_range('batch_size', batch_size, low=1); check_range('lr', lr, low=0)
@@ -238,7 +238,7 @@ def _train(prior, codes, loss, seed, steps, batch_size, lr):
     if not all(map(math.isfinite, course)): raise FacesError(f"the prior '{prior.kind}' did not converge: give a smaller learning rate than {lr}")
     return prior.eval(), torch.tensor(course)
 
-# %% ../nbs/07_priors.ipynb #4b46f0c9
+# %% ../nbs/07_priors.ipynb #889bb9ec
 def _network(a, hidden, b, layers=2):
     "A network from a to b numbers with `layers` hidden layers, whose answer is 0 at the start."
     check_range('hidden units', hidden, 1, 4096)
@@ -248,7 +248,7 @@ def _network(a, hidden, b, layers=2):
     nn.init.zeros_(last.weight); nn.init.zeros_(last.bias)
     return nn.Sequential(*parts, last)
 
-# %% ../nbs/07_priors.ipynb #bddbd081
+# %% ../nbs/07_priors.ipynb #264237ec
 class TwoStagePrior(WhitePrior):
     "A VAE on the codes of a VAE (Dai and Wipf 2019): u ~ N(0, I), then w ~ N(g(u), γ²I)."
     kind = 'two-stage'
@@ -282,7 +282,7 @@ class TwoStagePrior(WhitePrior):
         p = self.decode(noise)
         return p.mean + self.log_gamma.exp()*normal_noise(*noise.shape, generator, temperature)
 
-# %% ../nbs/07_priors.ipynb #df3dc7fa
+# %% ../nbs/07_priors.ipynb #7b649b30
 @patch
 @torch.no_grad()
 def elbo(self:TwoStagePrior,
@@ -296,7 +296,7 @@ def elbo(self:TwoStagePrior,
     outside = -self.root.diagonal().log().sum() - (rest**2 + math.log(2*math.pi)).sum(1)/2
     return Elbo(found.reconstruction.double() + outside, found.kl.double())
 
-# %% ../nbs/07_priors.ipynb #c1955cb2
+# %% ../nbs/07_priors.ipynb #750a7427
 @patch(cls_method=True)
 def fit(cls:TwoStagePrior,
     codes:Codes,        # of the faces whose likes are to be drawn
@@ -312,7 +312,7 @@ def fit(cls:TwoStagePrior,
     prior, prior.course = _train(prior, codes, loss, seed, steps, batch_size, lr)
     return prior
 
-# %% ../nbs/07_priors.ipynb #109a2cac
+# %% ../nbs/07_priors.ipynb #b94c563f
 class Velocity(nn.Module):
     "A velocity field: that of white Gaussian codes, and a network that adds to it."
     waves = 8           # frequencies of the time embedding
@@ -334,7 +334,7 @@ class Velocity(nn.Module):
         seen = torch.cat([place, (2*place).sin(), (2*place).cos(), phase.sin(), phase.cos()], 1)
         return (2*t - 1)/variance*w + self.network(seen)
 
-# %% ../nbs/07_priors.ipynb #e8d5efa7
+# %% ../nbs/07_priors.ipynb #c8a9719b
 def flow_loss(
     velocity,       # function of places (B, A) and times (B, 1)
     w,              # white codes (B, A), where the paths end
@@ -345,7 +345,7 @@ def flow_loss(
     start = torch.randn(w.shape, generator=generator)
     return (velocity((1 - t)*start + t*w, t) - (w - start)).square().sum(1).mean()
 
-# %% ../nbs/07_priors.ipynb #3a46bb43
+# %% ../nbs/07_priors.ipynb #e7e59586
 def heun(
     velocity,   # function of places (B, A) and times (B, 1)
     w,          # places (B, A) at time 0
@@ -359,7 +359,7 @@ def heun(
         w = w + h/2*(before + velocity(w + h*before, then))
     return w
 
-# %% ../nbs/07_priors.ipynb #5cd21d59
+# %% ../nbs/07_priors.ipynb #7e50a28d
 class FlowPrior(WhitePrior):
     "Latent flow matching (Lipman et al. 2023): noise carried to the codes by a learned velocity field."
     kind = 'flow'
@@ -392,7 +392,7 @@ class FlowPrior(WhitePrior):
     def draw_white(self, noise, generator, temperature):
         return torch.cat([heun(self.velocity, w, self.heun_steps) for w in noise.split(1024)])
 
-# %% ../nbs/07_priors.ipynb #cfa161c0
+# %% ../nbs/07_priors.ipynb #768b0902
 PRIORS = {p.kind: p for p in (NormalPrior, GaussianPrior, MixturePrior, TwoStagePrior, FlowPrior)}  # by name
 
 def fit_prior(
@@ -405,13 +405,13 @@ def fit_prior(
     fit = PRIORS[check_choice('prior', kind, PRIORS)].fit
     taken = [name for name in inspect.signature(fit).parameters if name not in ('codes', 'seed')]
     for name in options:
-        if name not in taken: raise FacesError(f"the prior '{kind}' takes {' and '.join(taken) if taken else 'no options'}, not {name}")
+        if name not in taken: raise FacesError(f"the prior '{kind}' takes {', '.join(taken[:-1])}{' and ' if taken[1:] else ''}{taken[-1] if taken else 'no options'}, not {name}")
     _check_moments(codes.mean, codes.logvar)
     prior = fit(Codes(codes.mean.detach().cpu().float(), codes.logvar.detach().cpu().float(), codes.rows), seed, **options)
     prior.record = dict(codes=len(codes.mean), seed=seed, **options)
     return prior
 
-# %% ../nbs/07_priors.ipynb #a4335728
+# %% ../nbs/07_priors.ipynb #e20521ce
 def model_digest(
     folder,     # a run's folder, or a model's
 ):
@@ -419,7 +419,7 @@ def model_digest(
     path = Path(folder)/'model.safetensors'
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else None
 
-# %% ../nbs/07_priors.ipynb #5f369461
+# %% ../nbs/07_priors.ipynb #a6942632
 @patch
 def save(self:Prior,
     folder,     # the run's folder
@@ -432,7 +432,7 @@ def save(self:Prior,
     with atomic_path(path) as temporary: save_file(tensors or {'empty': torch.zeros(1)}, temporary, metadata={'format': 'pt', 'prior': header})
     return path
 
-# %% ../nbs/07_priors.ipynb #b6add8c0
+# %% ../nbs/07_priors.ipynb #6db777b2
 def read_prior(
     path,   # a file that `save` wrote
 ) -> Prior:
@@ -452,14 +452,14 @@ def read_prior(
     if not all(value.isfinite().all() for value in tensors.values()): raise FacesError(f"'{path}' holds numbers that are not finite: fit it again")
     return prior.eval()
 
-# %% ../nbs/07_priors.ipynb #72b26ec4
+# %% ../nbs/07_priors.ipynb #c1dd73ad
 def saved_priors(
     folder,     # a run's folder
 ) -> list:
     "The kinds of prior that are saved there."
     return [kind for kind in PRIORS if (Path(folder)/f'prior-{kind}.safetensors').is_file()]
 
-# %% ../nbs/07_priors.ipynb #0089fc60
+# %% ../nbs/07_priors.ipynb #17abcf9e
 def load_prior(
     run,            # run folder, saved weights, or a bundled name
     name=None,      # a kind of prior, or the file of one; the one that is saved with the run if `None`
@@ -477,7 +477,7 @@ def load_prior(
     if prior.dim != latent: raise FacesError(f"the prior '{path}' draws {prior.dim} dimensions and the model '{run}' has {latent}: fit one to this model's codes")
     return prior
 
-# %% ../nbs/07_priors.ipynb #4fe64d22
+# %% ../nbs/07_priors.ipynb #608c613d
 class PriorScores(NamedTuple):
     "How faces drawn from somewhere compare with held-out faces."
     frechet: float      # squared Fréchet distance in the features given
@@ -486,7 +486,7 @@ class PriorScores(NamedTuple):
     kernel: float       # unbiased squared MMD with the kernel of KID, on the scale of the features
     holes: float        # share of the latents where scarcely a face is encoded
 
-# %% ../nbs/07_priors.ipynb #c2fa11b0
+# %% ../nbs/07_priors.ipynb #5553291d
 @torch.no_grad()
 def compare_priors(
     vae:VAE,        # a trained model
@@ -511,7 +511,7 @@ def compare_priors(
     decode = lambda z: torch.cat([vae.decode(b.to(vae.device)).mean.cpu() for b in z.split(256)])
     return {'held-out faces': score(x), **{name: score(decode(z), z) for name, z in drawn.items()}}
 
-# %% ../nbs/07_priors.ipynb #ddbef9e5
+# %% ../nbs/07_priors.ipynb #f350e042
 def prior_table(
     scores:dict,    # name -> PriorScores, as from `compare_priors`
 ) -> str:
