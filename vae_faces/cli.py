@@ -214,7 +214,7 @@ def reconstruct_command(
     save_image(labelled_rows(pairs, padding, background, scale), out)
     _wrote(out, f'{rows*cols} faces and their reconstructions')
 
-# %% ../nbs/09_cli.ipynb #7a81822a
+# %% ../nbs/09_cli.ipynb #8b0e3dc5
 def _open_prior(run, name):
     "A prior for a run's model, with a note if that model has been trained on since."
     prior = load_prior(run, name)
@@ -247,7 +247,7 @@ def sample_command(
     save_image(image_grid(faces.cpu(), cols, padding, background, scale), out)
     _wrote(out, f'{rows*cols} new faces')
 
-# %% ../nbs/09_cli.ipynb #bf4949cd
+# %% ../nbs/09_cli.ipynb #1c4ec64a
 def _measured(vae, run, folder, store, codes, n, seed):
     "The scores of all the priors of a run, by n drawn faces against n held-out ones; printed as a table."
     rows = _draw(store, 'test', 2*n, seed)
@@ -256,7 +256,7 @@ def _measured(vae, run, folder, store, codes, n, seed):
     print(prior_table(scores))
     return {name: {k: v if math.isfinite(v) else None for k, v in s._asdict().items()} for name, s in scores.items()}
 
-# %% ../nbs/09_cli.ipynb #858fbe0c
+# %% ../nbs/09_cli.ipynb #b7cacd13
 @command
 def prior_command(
     run:str,            # run folder, saved weights, or a bundled name

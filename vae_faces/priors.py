@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['PRIORS', 'normal_noise', 'Prior', 'NormalPrior', 'sample_faces', 'GaussianPrior', 'MixturePrior', 'WhitePrior',
-           'TwoStagePrior', 'Velocity', 'flow_loss', 'heun', 'FlowPrior', 'fit_prior', 'model_digest', 'read_prior',
-           'saved_priors', 'load_prior', 'PriorScores', 'compare_priors', 'prior_table']
+           'WhiteNetwork', 'TwoStagePrior', 'Velocity', 'flow_loss', 'heun', 'FlowPrior', 'fit_prior', 'model_digest',
+           'read_prior', 'saved_priors', 'load_prior', 'PriorScores', 'compare_priors', 'prior_table']
 
-# %% ../nbs/07_priors.ipynb #ccaa4068
+# %% ../nbs/07_priors.ipynb #77b140f5
 import hashlib, inspect, json, math
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from .loss import Elbo, elbo, standard_normal
 from .metrics import FaceFeatures, frechet_distance, kernel_distance, precision_recall
 from .model import VAE, find_pretrained, read_config
 
-# %% ../nbs/07_priors.ipynb #e4fd3421
+# %% ../nbs/07_priors.ipynb #fa224d40
 def normal_noise(
     n:int,                  # how many vectors
     dim:int,                # of how many numbers
@@ -31,7 +31,7 @@ def normal_noise(
     "Normal numbers, (n, dim): what every prior makes its latents of."
     return temperature*torch.randn(n, dim, generator=generator)
 
-# %% ../nbs/07_priors.ipynb #cb590223
+# %% ../nbs/07_priors.ipynb #9bbb68f5
 class Prior(nn.Module):
     "Something that draws latents; its tensors are parameters and buffers, so that they can be saved and loaded."
     kind = ''           # its name in PRIORS
@@ -70,7 +70,7 @@ class Prior(nn.Module):
         if z.shape[-1] != self.dim: raise FacesError(f'latents must have {self.dim} dimensions, not {z.shape[-1]}')
         return z
 
-# %% ../nbs/07_priors.ipynb #8c7ff55b
+# %% ../nbs/07_priors.ipynb #9aa96ad7
 class NormalPrior(Prior):
     "The prior of training, N(0, I)."
     kind = 'normal'
@@ -87,7 +87,7 @@ class NormalPrior(Prior):
 
     def log_prob(self, z): return standard_normal(self.dim).log_prob(self.check(z))
 
-# %% ../nbs/07_priors.ipynb #eff26dad
+# %% ../nbs/07_priors.ipynb #53ca67e3
 @torch.no_grad()
 def sample_faces(
     vae:VAE,                # a trained model
@@ -101,7 +101,7 @@ def sample_faces(
     if prior.dim != vae.latent: raise FacesError(f"the prior '{prior.kind}' draws {prior.dim} dimensions and the model has {vae.latent}: fit one to this model's codes")
     return torch.cat([vae.decode(z.to(vae.device)).mean for z in prior.sample(n, generator, temperature).split(batch_size)])
 
-# %% ../nbs/07_priors.ipynb #3a6afc53
+# %% ../nbs/07_priors.ipynb #e7703f41
 class GaussianPrior(Prior):
     "The Gaussian with the mean and the full covariance of the codes."
     kind = 'gaussian'
@@ -132,7 +132,7 @@ class GaussianPrior(Prior):
         "KL divergence to the standard normal, nats."
         return moment_kl(self.mean, self.root @ self.root.T)
 
-# %% ../nbs/07_priors.ipynb #e645ebce
+# %% ../nbs/07_priors.ipynb #a2566459
 class MixturePrior(Prior):
     "A mixture of Gaussians on the active dimensions of the codes; the others as in N(0, I)."
     kind = 'mixture'
@@ -163,10 +163,10 @@ class MixturePrior(Prior):
 
     def log_prob(self, z): return self.density.log_prob(self.check(z))
 
-# %% ../nbs/07_priors.ipynb #99a780a8
+# %% ../nbs/07_priors.ipynb #d4a15d34
 from fastcore.basics import patch
 
-# %% ../nbs/07_priors.ipynb #06c6e2b9
+# %% ../nbs/07_priors.ipynb #f68d2df2
 @patch(cls_method=True)
 def fit(cls:MixturePrior,
     codes:Codes,        # of the faces whose likes are to be drawn
@@ -185,7 +185,7 @@ def fit(cls:MixturePrior,
     prior.where, prior.weights, prior.means, prior.covariances = active, best.weights, best.means, best.covariances
     return prior
 
-# %% ../nbs/07_priors.ipynb #d5de4a8c
+# %% ../nbs/07_priors.ipynb #af762ffe
 class WhitePrior(Prior):
     "A prior of white codes: subclasses draw w of mean 0 and covariance I, and latents follow from that."
     def __init__(self,
@@ -210,7 +210,7 @@ class WhitePrior(Prior):
         z[:, self.where] = (self.mean + w.double() @ self.root.T).float()
         return z
 
-# %% ../nbs/07_priors.ipynb #ae3c174d
+# %% ../nbs/07_priors.ipynb #34e3da2c
 def _white_prior(cls, codes, seed, **sizes):
     "A prior of white codes with its coordinates set and its network at the start."
     active = active_units(codes.mean)
@@ -222,7 +222,7 @@ def _white_prior(cls, codes, seed, **sizes):
     prior.where, prior.mean, prior.root = active, moments.mean, moments.root
     return prior
 
-# %% ../nbs/07_priors.ipynb #ed4b8ef6
+# %% ../nbs/07_priors.ipynb #75ef6c5b
 def _train(prior, codes, loss, seed, steps, batch_size, lr):
     "Adam on fresh draws from the codes' posteriors; the loss of every step."
     check_range('steps', steps, 0, 10**7); check_range('batch_size', batch_size, low=1); check_range('lr', lr, low=0)
@@ -238,17 +238,24 @@ def _train(prior, codes, loss, seed, steps, batch_size, lr):
     if not all(map(math.isfinite, course)): raise FacesError(f"the prior '{prior.kind}' did not converge: give a smaller learning rate than {lr}")
     return prior.eval(), torch.tensor(course)
 
-# %% ../nbs/07_priors.ipynb #889bb9ec
-def _network(a, hidden, b, layers=2):
-    "A network from a to b numbers with `layers` hidden layers, whose answer is 0 at the start."
-    check_range('hidden units', hidden, 1, 4096)
-    widths = [a] + layers*[hidden]
-    parts = [part for i, o in zip(widths, widths[1:]) for part in (nn.Linear(i, o), nn.SiLU())]
-    last = nn.Linear(hidden, b)
-    nn.init.zeros_(last.weight); nn.init.zeros_(last.bias)
-    return nn.Sequential(*parts, last)
+# %% ../nbs/07_priors.ipynb #38fc96d3
+class WhiteNetwork(nn.Module):
+    "A network with two hidden layers that sees places of unit variance, with their sine and cosine, and answers 0 before training."
+    def __init__(self,
+        dim:int,    # how many numbers a place has
+        hidden:int, # units in each hidden layer
+        answers:int,# how many numbers the answer has
+        extra:int=0,# how many further numbers it sees
+    ):
+        super().__init__()
+        check_range('hidden units', hidden, 1, 4096)
+        last = nn.Linear(hidden, answers)
+        nn.init.zeros_(last.weight); nn.init.zeros_(last.bias)
+        self.layers = nn.Sequential(nn.Linear(3*dim + extra, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), last)
 
-# %% ../nbs/07_priors.ipynb #264237ec
+    def forward(self, place, *extra): return self.layers(torch.cat([place, (2*place).sin(), (2*place).cos(), *extra], 1))
+
+# %% ../nbs/07_priors.ipynb #1a59da53
 class TwoStagePrior(WhitePrior):
     "A VAE on the codes of a VAE (Dai and Wipf 2019): u ~ N(0, I), then w ~ N(g(u), γ²I)."
     kind = 'two-stage'
@@ -261,7 +268,7 @@ class TwoStagePrior(WhitePrior):
     ):
         super().__init__(dim, active)
         self.hidden, linear = hidden, torch.full((active,), math.sqrt(1 - self.start**2))
-        self.encoder, self.decoder = _network(active, hidden, 2*active), _network(active, hidden, active)
+        self.encoder, self.decoder = WhiteNetwork(active, hidden, 2*active), WhiteNetwork(active, hidden, active)
         self.to_u, self.to_w = nn.Parameter(linear.clone()), nn.Parameter(linear.clone())
         self.log_gamma = nn.Parameter(torch.tensor(math.log(self.start)))
 
@@ -282,7 +289,7 @@ class TwoStagePrior(WhitePrior):
         p = self.decode(noise)
         return p.mean + self.log_gamma.exp()*normal_noise(*noise.shape, generator, temperature)
 
-# %% ../nbs/07_priors.ipynb #7b649b30
+# %% ../nbs/07_priors.ipynb #dd762b99
 @patch
 @torch.no_grad()
 def elbo(self:TwoStagePrior,
@@ -296,7 +303,7 @@ def elbo(self:TwoStagePrior,
     outside = -self.root.diagonal().log().sum() - (rest**2 + math.log(2*math.pi)).sum(1)/2
     return Elbo(found.reconstruction.double() + outside, found.kl.double())
 
-# %% ../nbs/07_priors.ipynb #750a7427
+# %% ../nbs/07_priors.ipynb #dcdeb3fb
 @patch(cls_method=True)
 def fit(cls:TwoStagePrior,
     codes:Codes,        # of the faces whose likes are to be drawn
@@ -312,7 +319,7 @@ def fit(cls:TwoStagePrior,
     prior, prior.course = _train(prior, codes, loss, seed, steps, batch_size, lr)
     return prior
 
-# %% ../nbs/07_priors.ipynb #b94c563f
+# %% ../nbs/07_priors.ipynb #88f74820
 class Velocity(nn.Module):
     "A velocity field: that of white Gaussian codes, and a network that adds to it."
     waves = 8           # frequencies of the time embedding
@@ -322,7 +329,7 @@ class Velocity(nn.Module):
         hidden:int,     # units in each of two hidden layers
     ):
         super().__init__()
-        self.network = _network(3*dim + 2*self.waves, hidden, dim)
+        self.network = WhiteNetwork(dim, hidden, dim, 2*self.waves)
 
     def forward(self,
         w,  # places (B, A)
@@ -330,11 +337,10 @@ class Velocity(nn.Module):
     ) -> torch.Tensor:
         "Velocities, (B, A)."
         variance = t**2 + (1 - t)**2
-        place, phase = w/variance.sqrt(), math.pi*t*torch.arange(1, self.waves + 1)
-        seen = torch.cat([place, (2*place).sin(), (2*place).cos(), phase.sin(), phase.cos()], 1)
-        return (2*t - 1)/variance*w + self.network(seen)
+        phase = math.pi*t*torch.arange(1, self.waves + 1)
+        return (2*t - 1)/variance*w + self.network(w/variance.sqrt(), phase.sin(), phase.cos())
 
-# %% ../nbs/07_priors.ipynb #c8a9719b
+# %% ../nbs/07_priors.ipynb #c2e689d4
 def flow_loss(
     velocity,       # function of places (B, A) and times (B, 1)
     w,              # white codes (B, A), where the paths end
@@ -345,7 +351,7 @@ def flow_loss(
     start = torch.randn(w.shape, generator=generator)
     return (velocity((1 - t)*start + t*w, t) - (w - start)).square().sum(1).mean()
 
-# %% ../nbs/07_priors.ipynb #e7e59586
+# %% ../nbs/07_priors.ipynb #2fa649b4
 def heun(
     velocity,   # function of places (B, A) and times (B, 1)
     w,          # places (B, A) at time 0
@@ -359,7 +365,7 @@ def heun(
         w = w + h/2*(before + velocity(w + h*before, then))
     return w
 
-# %% ../nbs/07_priors.ipynb #7e50a28d
+# %% ../nbs/07_priors.ipynb #f0517da7
 class FlowPrior(WhitePrior):
     "Latent flow matching (Lipman et al. 2023): noise carried to the codes by a learned velocity field."
     kind = 'flow'
@@ -392,7 +398,7 @@ class FlowPrior(WhitePrior):
     def draw_white(self, noise, generator, temperature):
         return torch.cat([heun(self.velocity, w, self.heun_steps) for w in noise.split(1024)])
 
-# %% ../nbs/07_priors.ipynb #768b0902
+# %% ../nbs/07_priors.ipynb #54407621
 PRIORS = {p.kind: p for p in (NormalPrior, GaussianPrior, MixturePrior, TwoStagePrior, FlowPrior)}  # by name
 
 def fit_prior(
@@ -411,7 +417,7 @@ def fit_prior(
     prior.record = dict(codes=len(codes.mean), seed=seed, **options)
     return prior
 
-# %% ../nbs/07_priors.ipynb #e20521ce
+# %% ../nbs/07_priors.ipynb #d0a8d68f
 def model_digest(
     folder,     # a run's folder, or a model's
 ):
@@ -419,7 +425,7 @@ def model_digest(
     path = Path(folder)/'model.safetensors'
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else None
 
-# %% ../nbs/07_priors.ipynb #a6942632
+# %% ../nbs/07_priors.ipynb #696aef87
 @patch
 def save(self:Prior,
     folder,     # the run's folder
@@ -432,7 +438,7 @@ def save(self:Prior,
     with atomic_path(path) as temporary: save_file(tensors or {'empty': torch.zeros(1)}, temporary, metadata={'format': 'pt', 'prior': header})
     return path
 
-# %% ../nbs/07_priors.ipynb #6db777b2
+# %% ../nbs/07_priors.ipynb #b5e42ce9
 def read_prior(
     path,   # a file that `save` wrote
 ) -> Prior:
@@ -452,14 +458,14 @@ def read_prior(
     if not all(value.isfinite().all() for value in tensors.values()): raise FacesError(f"'{path}' holds numbers that are not finite: fit it again")
     return prior.eval()
 
-# %% ../nbs/07_priors.ipynb #c1dd73ad
+# %% ../nbs/07_priors.ipynb #66292523
 def saved_priors(
     folder,     # a run's folder
 ) -> list:
     "The kinds of prior that are saved there."
     return [kind for kind in PRIORS if (Path(folder)/f'prior-{kind}.safetensors').is_file()]
 
-# %% ../nbs/07_priors.ipynb #17abcf9e
+# %% ../nbs/07_priors.ipynb #e49972ee
 def load_prior(
     run,            # run folder, saved weights, or a bundled name
     name=None,      # a kind of prior, or the file of one; the one that is saved with the run if `None`
@@ -477,7 +483,7 @@ def load_prior(
     if prior.dim != latent: raise FacesError(f"the prior '{path}' draws {prior.dim} dimensions and the model '{run}' has {latent}: fit one to this model's codes")
     return prior
 
-# %% ../nbs/07_priors.ipynb #608c613d
+# %% ../nbs/07_priors.ipynb #79262a79
 class PriorScores(NamedTuple):
     "How faces drawn from somewhere compare with held-out faces."
     frechet: float      # squared Fréchet distance in the features given
@@ -486,7 +492,7 @@ class PriorScores(NamedTuple):
     kernel: float       # unbiased squared MMD with the kernel of KID, on the scale of the features
     holes: float        # share of the latents where scarcely a face is encoded
 
-# %% ../nbs/07_priors.ipynb #5553291d
+# %% ../nbs/07_priors.ipynb #44e5f5d9
 @torch.no_grad()
 def compare_priors(
     vae:VAE,        # a trained model
@@ -511,7 +517,7 @@ def compare_priors(
     decode = lambda z: torch.cat([vae.decode(b.to(vae.device)).mean.cpu() for b in z.split(256)])
     return {'held-out faces': score(x), **{name: score(decode(z), z) for name, z in drawn.items()}}
 
-# %% ../nbs/07_priors.ipynb #f350e042
+# %% ../nbs/07_priors.ipynb #2cdd4bc3
 def prior_table(
     scores:dict,    # name -> PriorScores, as from `compare_priors`
 ) -> str:
