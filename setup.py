@@ -49,7 +49,7 @@ setup(
         *[f'Programming Language :: Python :: 3.{minor}' for minor in range(11, 15)],
     ],
     packages=find_packages(include=[cfg['lib_path'], f'{cfg["lib_path"]}.*']),
-    package_data={cfg['lib_path']: ['py.typed', 'weights/*/*.json', 'weights/*/*.safetensors']},
+    package_data={cfg['lib_path']: ['py.typed', 'weights/*/*.json', 'weights/*/*.safetensors', 'page/*.html', 'page/*.css', 'page/*.js']},
     include_package_data=False,
     python_requires=f'>={cfg["min_python"]}',
     install_requires=cfg['requirements'].split(),

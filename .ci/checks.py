@@ -9,7 +9,7 @@ from email.parser import Parser
 from pathlib import Path
 
 root = Path(__file__).resolve().parent.parent
-heavy = ['wandb', 'matplotlib', 'ipywidgets', 'torchvision', 'imageio', 'sklearn', 'scipy', 'umap', 'cv2'] # not to be imported before they are needed
+heavy = ['wandb', 'matplotlib', 'ipywidgets', 'torchvision', 'imageio', 'sklearn', 'scipy', 'umap', 'cv2', 'onnx', 'onnxruntime'] # not to be imported before they are needed
 megabytes = 8                                                             # the wheel may not be larger
 minutes = 40                                                              # README's test command may take no longer
 
@@ -302,9 +302,9 @@ def release(tag):
     if tag != f'v{settings["version"]}': raise Wrong(f'the tag is {tag}, but settings.ini says {settings["version"]}: the tag must be v{settings["version"]}')
 
 
-def browse():
-    "What .ci/explorer.py, which drives the explorer in JupyterLab, says and ends with; 77 where it lacks a program."
-    done = subprocess.run([sys.executable, root/'.ci'/'explorer.py'], cwd=root, stdin=subprocess.DEVNULL, text=True, encoding='utf-8',
+def browse(script):
+    "What .ci/explorer.py or .ci/page.py, which drive a browser, says and ends with; 77 where it lacks a program."
+    done = subprocess.run([sys.executable, root/'.ci'/script], cwd=root, stdin=subprocess.DEVNULL, text=True, encoding='utf-8',
                           errors='replace', stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
     return done.stdout.strip(), done.returncode
 
@@ -350,12 +350,13 @@ def everything():
             wheel = next(dist.glob('*.whl'))
             results += [check(wheel_contents, tree, wheel), check(wheel_works, wheel, folder)]
 
-    said, ended = browse()
-    def browsed():
-        "a browser uses the explorer in a real JupyterLab"
-        if ended: raise Wrong(said)
-    if ended == 77: print(f'--    {browsed.__doc__}: {said}')
-    else: results.append(check(browsed))
+    for script, what in {'explorer.py': 'a browser uses the explorer in a real JupyterLab', 'page.py': 'a browser uses the exported page'}.items():
+        said, ended = browse(script)
+        def browsed():
+            if ended: raise Wrong(said)
+        browsed.__doc__ = what
+        if ended == 77: print(f'--    {what}: {said}')
+        else: results.append(check(browsed))
     print(f'\n{sum(results)} passed, {len(results) - sum(results)} failed')
     return 0 if all(results) else 1
 

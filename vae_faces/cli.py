@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['make_parser', 'command', 'prep_command', 'train_command', 'download_command', 'reconstruct_command', 'sample_command',
-           'morph_command', 'morph_grid_command', 'traverse_command', 'evaluate_command', 'toy_command', 'demo_command',
-           'bench_command', 'help_command']
+           'prior_command', 'morph_command', 'morph_grid_command', 'traverse_command', 'evaluate_command',
+           'export_command', 'toy_command', 'demo_command', 'bench_command', 'help_command']
 
 # %% ../nbs/09_cli.ipynb #2173487d
-import argparse, functools, inspect, json, sys, typing
+import argparse, functools, inspect, json, math, sys, typing
 from pathlib import Path
 import numpy as np, torch
 from PIL import Image
@@ -18,8 +18,10 @@ from .core import FacesError, check_choice, check_range, pick_device, seeded
 from .data import SPLITS, Store, prepare, toy_store
 from .demo import demo
 from .download import download
+from .export import export_run
 from .latent import Codes, Directions, attribute_directions, check_store, decode_batches, decode_images, encode_batches, encode_store, morph_clips, principal_directions, ring, store_labels
-from .model import VAE
+from .model import VAE, find_pretrained
+from .priors import compare_priors, fit_prior, load_prior, model_digest, prior_table, sample_faces, saved_priors
 from .photos import Cropper, show_crops
 from .report import evaluate_run, report_table
 from .show import grid_frames, image_grid, labelled_rows, save_animation, save_image
@@ -230,6 +232,14 @@ def reconstruct_command(
     save_image(labelled_rows(pairs, padding, background, scale), out)
     _wrote(out, f'{rows*cols} faces and their reconstructions')
 
+# %% ../nbs/09_cli.ipynb #8b0e3dc5
+def _open_prior(run, name):
+    "A prior for a run's model, with a note if that model has been trained on since."
+    prior = load_prior(run, name)
+    if prior.record.get('model') not in (None, model_digest(find_pretrained(run))):
+        print(f"note: the prior '{name}' was fitted to other weights than those of '{run}'; vae_faces_prior fits it again", file=sys.stderr)
+    return prior
+
 # %% ../nbs/09_cli.ipynb #5fb62e98
 @command
 def sample_command(
@@ -239,6 +249,7 @@ def sample_command(
     cols:int=8,                 # faces per row
     seed:int=0,                 # which faces
     temperature:float=1.,       # standard deviation of the latents; below 1 safer and duller
+    prior:str='normal',         # where the latents come from: normal, a prior of the run's that vae_faces_prior fitted (gaussian, mixture, two-stage or flow), or its file
     padding:int=2,              # pixels between faces
     background:str='black',     # colour between faces
     scale:int=1,                # enlargement, a whole number
@@ -246,11 +257,55 @@ def sample_command(
 ):
     """Draw new faces from the prior.
 
-    example: vae_faces_sample run --rows 8 --cols 16 --seed 3"""
+    example: vae_faces_sample run --rows 8 --cols 16 --seed 3
+             vae_faces_sample run --prior mixture --out better.png"""
     check_range('rows', rows, 1, 100); check_range('cols', cols, 1, 100); check_range('temperature', temperature, 0, 10)
-    faces = _open_run(run, device).sample(rows*cols, seeded(seed), temperature)
+    vae = _open_run(run, device)
+    faces = vae.sample(rows*cols, seeded(seed), temperature) if prior == 'normal' else sample_faces(vae, _open_prior(run, prior), rows*cols, seeded(seed), temperature)
     save_image(image_grid(faces.cpu(), cols, padding, background, scale), out)
     _wrote(out, f'{rows*cols} new faces')
+
+# %% ../nbs/09_cli.ipynb #1c4ec64a
+def _measured(vae, run, folder, store, codes, n, seed):
+    "The scores of all the priors of a run, by n drawn faces against n held-out ones; printed as a table."
+    rows = _draw(store, 'test', 2*n, seed)
+    priors = {kind: load_prior(run, kind if kind == 'normal' else folder/f'prior-{kind}.safetensors') for kind in dict.fromkeys(['normal', *saved_priors(folder)])}
+    scores = compare_priors(vae, priors, codes, store[np.sort(rows[:n])], store[np.sort(rows[n:])], seed=seed)
+    print(prior_table(scores))
+    return {name: {k: v if math.isfinite(v) else None for k, v in s._asdict().items()} for name, s in scores.items()}
+
+# %% ../nbs/09_cli.ipynb #b7cacd13
+@command
+def prior_command(
+    run:str,            # run folder, saved weights, or a bundled name
+    store:str,          # store of the faces it was trained on
+    kind:typing.Literal['gaussian', 'mixture', 'two-stage', 'flow']='mixture',  # one Gaussian, a mixture of them, a second VAE, or a flow
+    split:str='train',  # train, valid, test or all
+    n:int=None,         # how many of its images, if not all of them
+    seed:int=0,         # of everything random
+    components:int=None,# mixture: most Gaussians to try; 16 if not given
+    steps:int=None,     # two-stage and flow: steps of training; 1000 and 2000 if not given
+    hidden:int=None,    # two-stage and flow: units in each hidden layer; 256 if not given
+    measure:int=0,      # compare all priors of the run by so many new faces, with twice as many of the split test; 0 for no comparison
+    out:str=None,       # folder for the prior; the run's if not given
+    device:str='auto',  # where to encode: auto, cpu, cuda or mps
+):
+    """Fit a prior to the codes of faces, and save it with the run, for vae_faces_sample --prior.
+
+    example: vae_faces_prior run faces --kind mixture
+             vae_faces_prior run faces --kind flow --measure 1000"""
+    if out is None and not Path(run).is_dir(): raise FacesError(f"'{run}' is no folder of yours: name one for the prior with --out")
+    folder = Path(run if out is None else out)
+    check_choice('split', split, ('all', *SPLITS)); check_range('measure', measure, low=64 if measure else 0)     # fewer are too few for the features
+    vae, held = _open_run(run, device, store)
+    if measure: _draw(held, 'test', 2*measure, seed)            # say at once if there are too few
+    codes = encode_store(vae, held, split, n, seed)
+    prior = fit_prior(codes, kind, seed, **{k: v for k, v in dict(components=components, steps=steps, hidden=hidden).items() if v is not None})
+    prior.record |= dict(split=split, store=held.info.get('fingerprint'), model=model_digest(find_pretrained(run)))
+    path = prior.save(folder)
+    _wrote(path, f"the prior '{kind}', fitted to {len(codes.mean):,} faces,")
+    scores = _measured(vae, run, folder, held, codes, measure, seed) if measure else {}
+    print(json.dumps(dict(kind=kind, file=path.name, **prior.config, record=prior.record, scores=scores)))
 
 # %% ../nbs/09_cli.ipynb #79dcba0c
 def _frames(duration, fps):
@@ -448,6 +503,29 @@ def evaluate_command(
     print(report_table(report))
     print(f"wrote '{Path(out)/'report.html'}' and '{Path(out)/'report.json'}'")
     print(json.dumps(report, ensure_ascii=False))
+
+# %% ../nbs/09_cli.ipynb #68ab003f
+@command
+def export_command(
+    run:str,                # run folder, saved weights, or a bundled name
+    out:str='page',         # folder to write; must not exist, or be empty
+    store:str=None,         # store of faces to find components and attributes in; without one: ToyFaces for a bundled model, else faces the model makes up
+    runtime:str=None,       # folder dist of the npm package onnxruntime-web, to put beside the page so that it works without a network; else the page loads it from a CDN
+    n:int=1000,             # how many faces the directions are computed from
+    seed:int=0,             # which of them, and everything random
+    photographs:bool=False, # begin with faces of the store; each can be drawn from its code, so ask the people first
+):
+    """Write the model as ONNX, checked against PyTorch, with a web page of sliders that runs it without Python.
+
+    example: vae_faces_export toyfaces-64 --out page
+             vae_faces_export run --store faces --out page"""
+    made = export_run(run, out, store, runtime, n, seed, photographs)
+    for name, size in made['sizes'].items():
+        if name.endswith('.onnx'): print(f"{name:<18}{size/1e6:6.2f} MB, off by {made['errors'][name.removesuffix('.onnx')]:.1e} at most from PyTorch")
+    if made['missing']: print(f"note: {made['missing']}", file=sys.stderr)
+    print(f"wrote a page with {made['components']} components and {made['attributes']} attributes of {made['title']} to '{out}' ({sum(made['sizes'].values())/1e6:.1f} MB)")
+    folder = f'"{out}"' if ' ' in str(out) else out
+    print(f'next: python -m http.server --directory {folder}, and open http://localhost:8000')
 
 # %% ../nbs/09_cli.ipynb #76b4919d
 @command

@@ -746,14 +746,15 @@ def fit_density(
     active=None,        # (D,) mask of the coordinates to model; all if `None`
     components:int=4,   # most components to try; the Bayesian information criterion chooses
     seed:int=0,         # of the initial guesses
+    fewest:int=1,       # fewest components to try; the same number as `components` leaves no choice
 ) -> Density:
     "A smooth density of the aggregated posterior."
     from sklearn.mixture import GaussianMixture
-    _check_moments(z, low=2); check_range('components', components, 1, len(z))
+    _check_moments(z, low=2); check_range('components', components, 1, len(z)); check_range('fewest components', fewest, 1, components)
     active = torch.ones(z.shape[1], dtype=torch.bool) if active is None else torch.as_tensor(active).cpu()
     if not active.any(): raise FacesError('no coordinate is active: the encoder ignores its images')
     points = z.detach().cpu()[:, active].double().numpy()
-    fits = [GaussianMixture(k, reg_covar=1e-3, random_state=seed).fit(points) for k in range(1, components + 1)]
+    fits = [GaussianMixture(k, reg_covar=1e-3, random_state=seed).fit(points) for k in range(fewest, components + 1)]
     best = min(fits, key=lambda fit: fit.bic(points))
     return Density(*map(torch.from_numpy, (best.weights_, best.means_, best.covariances_)), active)
 
@@ -762,9 +763,10 @@ def fit_density(
 def sample(self:Density,
     n:int,          # how many latents
     generator=None, # source of the choices and the noise; PyTorch's global one if `None`
+    temperature:float=1.,   # standard deviation of the noise around the centre of each component
 ) -> torch.Tensor:
     "Draws from the density, (n, D)."
-    z = torch.randn(n, len(self.active), generator=generator)
+    z = temperature*torch.randn(n, len(self.active), generator=generator)
     which = torch.multinomial(self.weights, n, replacement=True, generator=generator)
     moved = self.means[which] + (self.roots[which] @ z[:, self.active, None].double())[..., 0]
     z[:, self.active] = moved.to(z.dtype)

@@ -7,9 +7,10 @@ __all__ = ['DISTANCES', 'CROPS', 'FEATURES', 'TOY_FACTORS', 'importance_bound', 
            'pyramid_code', 'pyramid_distance', 'lpips_distance', 'pick_distance', 'crop_images', 'path_points',
            'path_lengths', 'Estimate', 'trimmed_mean', 'push_forward', 'path_steps', 'evenness', 'jacobian_spectrum',
            'effective_rank', 'local_lipschitz', 'log_prior', 'typicality', 'gaussian_frechet', 'frechet_distance',
-           'edge_features', 'FaceFeatures', 'inception_features', 'pick_features', 'FrechetScores', 'frechet_scores',
-           'factor_table', 'information_matrix', 'mutual_information_gap', 'DCI', 'dci', 'importance_scores',
-           'factor_vae_score', 'factor_sweep', 'rank_correlation', 'Movement', 'path_scores', 'factor_movement']
+           'edge_features', 'FaceFeatures', 'inception_features', 'pick_features', 'covered', 'PrecisionRecall',
+           'precision_recall', 'kernel_distance', 'FrechetScores', 'frechet_scores', 'factor_table',
+           'information_matrix', 'mutual_information_gap', 'DCI', 'dci', 'importance_scores', 'factor_vae_score',
+           'factor_sweep', 'rank_correlation', 'Movement', 'path_scores', 'factor_movement']
 
 # %% ../nbs/07_metrics.ipynb #bfd83462
 import math
@@ -17,7 +18,7 @@ from typing import NamedTuple
 import numpy as np, torch
 from torch.nn import functional as F
 from .core import FacesError, check_choice, check_range, pick_device, seeded
-from .latent import _quiet, jacobian, lerp, slerp
+from .latent import _mmd, _quiet, jacobian, lerp, nearest_neighbours, slerp
 from .loss import reparameterize, standard_normal
 from .model import VAE
 from .synth import FACTORS, render, toy_factors
@@ -354,6 +355,53 @@ def pick_features(
 ):
     "The features of that name; a function is passed through."
     return name if callable(name) else FEATURES[check_choice('features', name, FEATURES)](reference, device)
+
+# %% ../nbs/07_metrics.ipynb #a67e85f8
+def covered(
+    points,             # features (M, F) in question
+    support,            # features (N, F) whose balls say where the set lives
+    k:int=3,            # which neighbour a ball reaches to
+    batch_size:int=512, # points at a time
+) -> torch.Tensor:
+    "Which points lie in a ball around a point of the support that reaches to its k-th nearest neighbour there: (M,)."
+    points, support = (torch.as_tensor(v).detach().cpu().double() for v in (points, support))
+    check_range('number of neighbours', k, 1, len(support) - 1)
+    radius = nearest_neighbours(support, support, k + 1).distance[:, -1]                    # the nearest is the point itself
+    apart = (torch.cdist(b, support, compute_mode='donot_use_mm_for_euclid_dist') for b in points.split(batch_size))
+    return torch.cat([(d <= radius).any(1) for d in apart])
+
+# %% ../nbs/07_metrics.ipynb #6cf25170
+class PrecisionRecall(NamedTuple):
+    "How many generated pictures look real, and how many real ones could have been generated."
+    precision: float
+    recall: float
+
+# %% ../nbs/07_metrics.ipynb #4b2c7b30
+def precision_recall(
+    real,       # features (N, F) of real pictures
+    generated,  # features (M, F) of generated ones; take as many
+    k:int=3,    # neighbours
+) -> PrecisionRecall:
+    "Improved precision and recall of Kynkäänniemi et al. (2019)."
+    if real.ndim != 2 or generated.ndim != 2 or real.shape[1] != generated.shape[1]: raise FacesError(f'features must be (N, F) and (M, F), not {tuple(real.shape)} and {tuple(generated.shape)}')
+    if min(len(real), len(generated)) <= k: raise FacesError(f'{k} neighbours need at least {k + 1} pictures on either side')
+    return PrecisionRecall(covered(generated, real, k).double().mean().item(), covered(real, generated, k).double().mean().item())
+
+# %% ../nbs/07_metrics.ipynb #81a3f25a
+def kernel_distance(
+    a, b,               # features (N, F) and (M, F) of two sets of pictures
+    scale:float=None,   # C of the kernel; F if `None`, as in KID
+    degree:int=3,       # of the polynomial
+) -> float:
+    "Unbiased squared maximum mean discrepancy with a polynomial kernel; on Inception's features, the KID of Bińkowski et al. (2018)."
+    a, b = (torch.as_tensor(v).detach().cpu().double() for v in (a, b))
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]: raise FacesError(f'features must be (N, F) and (M, F), not {tuple(a.shape)} and {tuple(b.shape)}')
+    if min(len(a), len(b)) < 2: raise FacesError('a kernel distance needs at least two pictures on either side')
+    scale = a.shape[1] if scale is None else scale
+    if not scale > 0: raise FacesError(f'scale must be above 0, not {scale}')
+    both = torch.cat([a, b])
+    gram = (both @ both.T/scale + 1).pow(degree).fill_diagonal_(0)
+    return _mmd(gram, (torch.arange(len(both)) < len(a)).double()[:, None]).item()
 
 # %% ../nbs/07_metrics.ipynb #3ac5e9fb
 class FrechetScores(NamedTuple):
