@@ -134,8 +134,8 @@ def train_command(
     out:str='run',          # the run's folder
     epochs:int=20,          # passes over the images
     preset:typing.Literal['default', 'reference']=None,     # the recipe that the following options change: default, if not given, or the published reference
-    batch_size:int=None,    # images per step (default 64, reference 32)
-    lr:float=None,          # Adam's learning rate, at its highest (default 0.002, reference 0.001)
+    batch_size:int=None,    # images per step (default 128, or less for fewer than 8,192 images; reference 32)
+    lr:float=None,          # Adam's learning rate, at its highest (default 0.001 for every 32 images of a batch; reference 0.001)
     schedule:typing.Literal['constant', 'trapezoid', 'cosine']=None,    # how the learning rate goes (default cosine, reference constant)
     warmup:float=None,      # share of the training in which the learning rate rises (default 0.05, reference 0)
     precision:typing.Literal['auto', 'float32', 'bfloat16', 'float16']=None,    # of the products (default auto: as short as the device computes in; reference float32)

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['SCHEDULES', 'RECIPES', 'LONG_ENOUGH', 'LOOK', 'NO_EPOCH_YET', 'train_epoch', 'evaluate', 'trapezoid', 'cosine',
-           'constant', 'Recipe', 'make_recipe', 'make_vae', 'kl_weight', 'random_states', 'set_random_states',
-           'save_checkpoint', 'load_checkpoint', 'write_history', 'read_history', 'save_pictures', 'moving_average',
-           'Training', 'Stopped', 'heed_signals', 'resumed_recipe', 'fit', 'run_progress', 'live_plot', 'wandb_logger']
+           'constant', 'Recipe', 'default_batch', 'make_recipe', 'make_vae', 'kl_weight', 'random_states',
+           'set_random_states', 'save_checkpoint', 'load_checkpoint', 'write_history', 'read_history', 'save_pictures',
+           'moving_average', 'Training', 'Stopped', 'heed_signals', 'resumed_recipe', 'fit', 'run_progress',
+           'live_plot', 'wandb_logger']
 
 # %% ../nbs/05_train.ipynb #cef83763
 import contextlib, csv, dataclasses, io, json, math, random, secrets, signal, sys, threading, time
@@ -92,13 +93,13 @@ def constant(
 
 SCHEDULES = {'constant': constant, 'trapezoid': trapezoid, 'cosine': cosine}     # how the learning rate goes, by name
 
-# %% ../nbs/05_train.ipynb #14673cf7
+# %% ../nbs/05_train.ipynb #4748a069
 @dataclasses.dataclass
 class Recipe:
     "What decides the result of a training; what is `None` is taken from the preset."
     preset:str='default'    # where the rest comes from: 'default' or 'reference'
-    batch_size:int=None     # images per step
-    lr:float=None           # Adam's learning rate, at its highest
+    batch_size:int=None     # images per step; by default 128, and less for fewer than 8,192 images
+    lr:float=None           # Adam's learning rate, at its highest; by default 0.001 for every 32 images of a batch
     schedule:str=None       # how the learning rate goes: 'constant', 'trapezoid' or 'cosine'
     warmup:float=None       # share of the training in which the learning rate rises
     precision:str=None      # of the products: 'auto', 'float32', 'bfloat16' or 'float16'
@@ -121,12 +122,19 @@ class Recipe:
 
 RECIPES = {
     'reference': dict(batch_size=32, lr=1e-3, schedule='constant', warmup=0., precision='float32', compile='off', spare_biases=False, ema=0., clip=0., kl_warmup=0., flip=False),
-    'default': dict(batch_size=64, lr=2e-3, schedule='cosine', warmup=.05, precision='auto', compile='auto', spare_biases=True, ema=0., clip=0., kl_warmup=0., flip=False),
+    'default': dict(schedule='cosine', warmup=.05, precision='auto', compile='auto', spare_biases=True, ema=0., clip=0., kl_warmup=0., flip=False),
 }
 
-# %% ../nbs/05_train.ipynb #9bbcf5d6
+# %% ../nbs/05_train.ipynb #e9928309
+def default_batch(
+    images:int, # how many there are to learn from
+) -> int:
+    "The default batch size: 128, halved until an epoch has 64 steps, but never below 16."
+    return next((n for n in (128, 64, 32) if images >= 64*n), 16)
+
 def make_recipe(
-    **given,    # fields of `Recipe`
+    images:int=8192,    # how many there are to learn from
+    **given,            # fields of `Recipe`
 ) -> dict:
     "A whole recipe: what is given, and the rest from the preset; `FacesError` for what cannot be."
     known = {f.name: f.default for f in dataclasses.fields(Recipe)}
@@ -134,6 +142,8 @@ def make_recipe(
     given = {k: v for k, v in given.items() if v is not None}
     preset = given.get('preset', known['preset'])
     r = {**known, **RECIPES[check_choice('preset', preset, RECIPES)], **given}
+    if r['batch_size'] is None: r['batch_size'] = default_batch(images)
+    if r['lr'] is None: r['lr'] = 1e-3*r['batch_size']/32
     r['channels'], r['start'] = list(r['channels']) if r['channels'] else None, str(r['start']) if r['start'] else None
     check_range('batch size', r['batch_size'], 2); check_range('learning rate', r['lr'], 1e-8, 10); check_range('warm-up', r['warmup'], 0, .9)
     check_range('EMA decay', r['ema'], 0, .999999); check_range('clip', r['clip'], 0); check_range('KL warm-up', r['kl_warmup'], 0)
@@ -142,7 +152,7 @@ def make_recipe(
     for name, allowed in choices.items(): check_choice(name, r[name], allowed)
     return r
 
-# %% ../nbs/05_train.ipynb #7a44c970
+# %% ../nbs/05_train.ipynb #059a7e82
 def make_vae(
     size:int,       # of the images
     recipe:dict,    # its network, channels, latent, likelihood and sigma
@@ -154,7 +164,7 @@ def make_vae(
         torch.manual_seed(recipe['seed'])
         return VAE(size, recipe['latent'], recipe['channels'] or default_channels(size, width), recipe['likelihood'], sigma=recipe['sigma'], **shape)
 
-# %% ../nbs/05_train.ipynb #746fd136
+# %% ../nbs/05_train.ipynb #02e09dee
 def kl_weight(
     step:int,           # steps done before
     recipe:dict,        # its beta and kl_warmup
@@ -164,7 +174,7 @@ def kl_weight(
     warm = recipe['kl_warmup']*epoch_steps
     return recipe['beta']*(min(1., step/warm) if warm else 1.)
 
-# %% ../nbs/05_train.ipynb #b2fc8ab4
+# %% ../nbs/05_train.ipynb #ddfac7d5
 def random_states() -> dict:
     "Where the global random generators stand."
     version, words, gauss = random.getstate()
@@ -249,7 +259,7 @@ def save_pictures(
     save_image(image_grid(vae.decode(latents.to(vae.device)).mean.cpu()), paths[1])
     return paths
 
-# %% ../nbs/05_train.ipynb #4adff744
+# %% ../nbs/05_train.ipynb #cfa338fa
 def moving_average(
     vae,            # the model to follow
     decay:float,    # of the average, per step
@@ -303,7 +313,7 @@ class Training:
         "The model that is validated, drawn and published: the average of the weights where one is kept."
         return self.average.module if self.average else self.vae
 
-# %% ../nbs/05_train.ipynb #23e1714a
+# %% ../nbs/05_train.ipynb #aaa3d46a
 LONG_ENOUGH = 250_000*64*64     # pixels to be seen before compiling pays
 
 @patch
@@ -316,7 +326,7 @@ def prepare_step(self:Training):
         x = torch.full((r['batch_size'], 3, self.store.size, self.store.size), .5, device=self.device).to(memory_format=torch.channels_last)
         step.fast = compile_bound(step.bound.train(), x, torch.zeros(len(x), self.vae.latent, device=self.device), step.precision)
 
-# %% ../nbs/05_train.ipynb #49630050
+# %% ../nbs/05_train.ipynb #102bb064
 LOOK = 50       # steps between two looks at the numbers
 
 @patch
@@ -424,7 +434,7 @@ def restore(self:Training):
     if self.done: self.ledger = Ledger(0, self.device, facts['sums'] if self.team.leads else torch.zeros_like(facts['sums']))
     elif self.team.leads: self.publish()
 
-# %% ../nbs/05_train.ipynb #01798da5
+# %% ../nbs/05_train.ipynb #eefd5a7d
 class Stopped(KeyboardInterrupt):
     "A training was asked to stop, and has saved everything."
     def __init__(self,
@@ -447,7 +457,7 @@ def heed_signals(
     finally:
         for number, handler in before.items(): signal.signal(number, handler)
 
-# %% ../nbs/05_train.ipynb #13f89a38
+# %% ../nbs/05_train.ipynb #dea6816a
 def _out_of_memory(error):
     "Does this error say that memory is full?"
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or isinstance(error, RuntimeError) and ('out of memory' in str(error) or 'allocate memory' in str(error) or 'not enough memory' in str(error))
@@ -487,7 +497,7 @@ def resumed_recipe(
             raise FacesError(f"run '{out}' was started with {key.replace('_', ' ')} {plain[key]} and cannot be resumed with {asked[key]}: choose another folder")
     return plain
 
-# %% ../nbs/05_train.ipynb #8afa153c
+# %% ../nbs/05_train.ipynb #41dfadae
 def _check_store(store, r, patience):
     "Raise `FacesError` for a store that cannot be trained on in this way."
     n = len(store.indices(r['split']))
@@ -513,7 +523,8 @@ def fit(
     **recipe,               # parts of a `Recipe`, such as preset, batch_size, lr, latent, flip, seed
 ) -> Training:
     "Train a VAE on a store, with progress, pictures and checkpoints; returns the finished `Training`."
-    store, out, whole = store if isinstance(store, Store) else Store(store), Path(out), make_recipe(**recipe)
+    store, out = store if isinstance(store, Store) else Store(store), Path(out)
+    whole = make_recipe(len(store.indices('all' if recipe.get('split') == 'all' else 'train')), **recipe)
     if resume and (out/'checkpoint.pt').exists(): whole = resumed_recipe(store, out, recipe)
     elif not resume and out.is_dir() and {f.name for f in out.iterdir()} - NO_EPOCH_YET: raise FacesError(f"'{out}' is not empty: resume the run in it, or choose another folder")
     check_range('epochs', epochs, low=1); check_range('save minutes', save_minutes, low=0); check_choice('wandb', wandb, ('off', 'offline', 'online'))
@@ -581,7 +592,7 @@ def run_progress(
     done, epochs = record.get('epochs_done', 1), record.get('epochs', 1)
     return (done, epochs) if record.get('status') == 'running' else (epochs, epochs)
 
-# %% ../nbs/05_train.ipynb #fa2725cf
+# %% ../nbs/05_train.ipynb #9327d3c8
 def live_plot(
     wanted=None,    # True, False, or `None`: where a notebook is running
 ):
