@@ -43,7 +43,7 @@ def at_rest(
         if not isinstance(part, nn.Sequential): continue
         for i, layer in enumerate(part):
             if isinstance(layer, nn.Unflatten): part[i] = Reshape(layer.unflattened_size)
-            if not isinstance(layer, nn.BatchNorm2d): continue
+            if not (isinstance(layer, nn.BatchNorm2d) and i and isinstance(part[i - 1], (nn.Conv2d, nn.ConvTranspose2d))): continue
             part[i - 1] = fuse_conv_bn_eval(part[i - 1], layer, transpose=isinstance(part[i - 1], nn.ConvTranspose2d))
             part[i] = nn.Identity()
     return network
@@ -55,9 +55,11 @@ class Drawing(nn.Module):
         vae:VAE,    # a trained model
     ):
         super().__init__()
-        self.decoder = at_rest(vae.decoder)
+        self.vae = at_rest(vae)
 
-    def forward(self, z): return self.decoder(z).sigmoid()
+    def forward(self, z):
+        if self.vae.likelihood == 'bernoulli': return self.vae.decoder(z).sigmoid()     # its mean, in one operation
+        return self.vae.decode(z).mean
 
 class Seeing(nn.Module):
     "Images (B, 3, H, W) in [0, 1] to the mean and the log-variance of q(z|x), each (B, D)."
@@ -79,6 +81,8 @@ def need(
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing: raise FacesError(f"exporting needs {' and '.join(missing)}: pip install 'vae-faces[export]'")
 
+def _expm1(graph, x): return graph.op('Sub', graph.op('Exp', x), graph.op('Constant', value_t=torch.tensor(1.)))    # exp(x) − 1, which no opset has by itself
+
 def write_onnx(
     network:nn.Module,  # what to write: `Drawing`, `Seeing`, or another network with one input
     example,            # a batch of inputs, of the right shape; its numbers do not matter
@@ -89,6 +93,7 @@ def write_onnx(
     need('onnx')
     with warnings.catch_warnings(), atomic_path(path) as temporary:
         warnings.simplefilter('ignore', DeprecationWarning)         # the exporter's, about itself
+        torch.onnx.register_custom_op_symbolic('aten::expm1', _expm1, OPSET)
         torch.onnx.export(network, (example,), str(temporary), input_names=names[:1], output_names=names[1:],
                           dynamic_axes={name: {0: 'batch'} for name in names}, opset_version=OPSET, dynamo=False)
 
@@ -102,7 +107,8 @@ def run_onnx(
     "What ONNX Runtime makes of a batch: an array for each output."
     need('onnxruntime')
     import onnxruntime
-    try: session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+    options = onnxruntime.SessionOptions(); options.log_severity_level = 4      # what goes wrong is raised, not printed
+    try: session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
     except Exception as error: raise FacesError(f"'{path}' is no ONNX file that onnxruntime can run: {str(error).splitlines()[0]}") from None
     return session.run(None, {session.get_inputs()[0].name: torch.as_tensor(x).float().numpy()})
 
@@ -261,10 +267,14 @@ def export_networks(
     vae, out, errors = copy.deepcopy(vae).cpu().eval(), Path(out), {}
     for name, network, example, names, function in [('decoder', Drawing(vae), z[:2], ['z', 'x'], lambda z: vae.decode(z).mean),
                                                     ('encoder', Seeing(vae), x[:2], ['x', 'mean', 'logvar'], vae.encoder)]:
-        write_onnx(network, example, out/f'{name}.onnx', names)
-        write_half(out/f'{name}.onnx', out/f'{name}-half.onnx')
         batches = (z[:1], z) if name == 'decoder' else (x[:1], x)
-        for file in (name, f'{name}-half'): errors[file] = onnx_error(out/f'{file}.onnx', function, *batches)
+        try:
+            write_onnx(network, example, out/f'{name}.onnx', names)
+            write_half(out/f'{name}.onnx', out/f'{name}-half.onnx')
+            for file in (name, f'{name}-half'): errors[file] = onnx_error(out/f'{file}.onnx', function, *batches)
+        except FacesError: raise
+        except Exception as error:                                  # what the exporter or the runtime cannot do; each has errors of its own
+            raise FacesError(f"the {name} of a model with the likelihood '{vae.likelihood}' cannot be written as ONNX: {str(error).splitlines()[0]}") from error
         if not errors[name] <= TOLERANCE: raise FacesError(f'the exported {name} is off by {errors[name]:.1e}, more than {TOLERANCE}: please report this, with the versions of torch and onnx')
     return errors
 
