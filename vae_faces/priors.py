@@ -56,7 +56,7 @@ class Prior(nn.Module):
         "Latents, (n, D), float32 on the CPU."
         check_range('number of latents', n, low=1); check_range('temperature', temperature, low=0)
         if generator is not None and generator.device.type != 'cpu': raise FacesError('a prior draws on the CPU, the same on every machine: give a CPU generator')
-        return self.draw(n, generator, temperature).float()
+        return self._draw(n, generator, temperature).float()
 
     def log_prob(self,
         z,  # latents (..., D)
@@ -83,9 +83,13 @@ class NormalPrior(Prior):
         "The standard normal of as many dimensions."
         return cls(codes.mean.shape[1])
 
-    def draw(self, n, generator, temperature): return normal_noise(n, self.dim, generator, temperature)
+    def _draw(self, n, generator, temperature): return normal_noise(n, self.dim, generator, temperature)
 
-    def log_prob(self, z): return standard_normal(self.dim).log_prob(self.check(z))
+    def log_prob(self,
+        z,  # latents (..., D)
+    ) -> torch.Tensor:
+        "Log-density, nats, (...)."
+        return standard_normal(self.dim).log_prob(self.check(z))
 
 # %% ../nbs/07_priors.ipynb #53ca67e3
 @torch.no_grad()
@@ -124,9 +128,13 @@ class GaussianPrior(Prior):
         prior.mean, prior.root = mean, torch.linalg.cholesky(cov)
         return prior
 
-    def draw(self, n, generator, temperature): return self.mean + normal_noise(n, self.dim, generator, temperature).double() @ self.root.T
+    def _draw(self, n, generator, temperature): return self.mean + normal_noise(n, self.dim, generator, temperature).double() @ self.root.T
 
-    def log_prob(self, z): return MultivariateNormal(self.mean, scale_tril=self.root).log_prob(self.check(z))
+    def log_prob(self,
+        z,  # latents (..., D)
+    ) -> torch.Tensor:
+        "Log-density, nats, (...)."
+        return MultivariateNormal(self.mean, scale_tril=self.root).log_prob(self.check(z))
 
     def kl(self) -> float:
         "KL divergence to the standard normal, nats."
@@ -159,9 +167,13 @@ class MixturePrior(Prior):
         "The mixture, as `06_latent` knows it."
         return Density(self.weights, self.means, self.covariances, self.where)
 
-    def draw(self, n, generator, temperature): return self.density.sample(n, generator, temperature)
+    def _draw(self, n, generator, temperature): return self.density.sample(n, generator, temperature)
 
-    def log_prob(self, z): return self.density.log_prob(self.check(z))
+    def log_prob(self,
+        z,  # latents (..., D)
+    ) -> torch.Tensor:
+        "Log-density, nats, (...)."
+        return self.density.log_prob(self.check(z))
 
 # %% ../nbs/07_priors.ipynb #d4a15d34
 from fastcore.basics import patch
@@ -204,9 +216,9 @@ class WhitePrior(Prior):
         "White codes, (B, A), float32."
         return torch.linalg.solve_triangular(self.root, (z[:, self.where].double() - self.mean).T, upper=False).T.float()
 
-    def draw(self, n, generator, temperature):
+    def _draw(self, n, generator, temperature):
         z = normal_noise(n, self.dim, generator, temperature)
-        w = self.draw_white(z[:, self.where], generator, temperature)
+        w = self._draw_white(z[:, self.where], generator, temperature)
         z[:, self.where] = (self.mean + w.double() @ self.root.T).float()
         return z
 
@@ -285,7 +297,7 @@ class TwoStagePrior(WhitePrior):
         "The likelihood p(w|u)."
         return Independent(Normal(self.decoder(u) + self.to_w*u, self.log_gamma.exp(), validate_args=False), 1, validate_args=False)
 
-    def draw_white(self, noise, generator, temperature):
+    def _draw_white(self, noise, generator, temperature):
         p = self.decode(noise)
         return p.mean + self.log_gamma.exp()*normal_noise(*noise.shape, generator, temperature)
 
@@ -395,7 +407,7 @@ class FlowPrior(WhitePrior):
         prior, prior.course = _train(prior, codes, lambda w, generator: flow_loss(prior.velocity, w, generator), seed, steps, batch_size, lr)
         return prior
 
-    def draw_white(self, noise, generator, temperature):
+    def _draw_white(self, noise, generator, temperature):
         return torch.cat([heun(self.velocity, w, self.heun_steps) for w in noise.split(1024)])
 
 # %% ../nbs/07_priors.ipynb #54407621
