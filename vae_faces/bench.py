@@ -129,7 +129,7 @@ def bench_prep(
                 reference_portraits_per_second=_summary(reference), prepare_portraits_per_second=_summary(ours),
                 times_as_fast=_summary([b/a for a, b in zip(reference, ours)]), peak_memory_mb=peak_memory())
 
-# %% ../nbs/08_bench.ipynb #b800e155
+# %% ../nbs/08_bench.ipynb #94cba77a
 class PngFaces(torch.utils.data.Dataset):
     "Faces as the reference keeps them: a folder of PNG files, decoded one by one."
     def __init__(self,
@@ -163,7 +163,7 @@ def reference_loop(
         return 4*32
     return work
 
-# %% ../nbs/08_bench.ipynb #48ea16c9
+# %% ../nbs/08_bench.ipynb #c6ba38bf
 RUNGS = {                   # what each rung of the ladder adds to those before it
     'faces from a store': {},
     'numbers read every 50 steps': dict(every=50),
@@ -206,7 +206,7 @@ def our_loop(
         return 256//batch_size*batch_size
     return work
 
-# %% ../nbs/08_bench.ipynb #0324b5a1
+# %% ../nbs/08_bench.ipynb #46590b5b
 def matrix_peak(
     device='cpu',               # where to multiply
     precision=torch.float32,    # of the numbers
@@ -245,7 +245,7 @@ def take_turns(
             if number: rates[name].append(items/(time.perf_counter() - start))
     return rates
 
-# %% ../nbs/08_bench.ipynb #b798a3f0
+# %% ../nbs/08_bench.ipynb #8027c91b
 def bench_train(
     seconds:float=2.,   # shortest time of one turn
     rounds:int=5,       # turns that count
@@ -278,7 +278,7 @@ def bench_train(
                 reference_images_per_second=_summary(rates['reference']), our_images_per_second=_summary(next(reversed(rates.values()))),
                 train_times_as_fast=_summary([b/a for a, b in zip(rates['reference'], next(reversed(rates.values())))]))
 
-# %% ../nbs/08_bench.ipynb #b70da741
+# %% ../nbs/08_bench.ipynb #6a830ad7
 def frame_by_frame(
     vae,        # a model
     starts, ends,   # images (N, 3, H, W), the ends of N morphs
@@ -312,7 +312,7 @@ def bench_decode(
     return result | dict(pairs=side**2, frames=frames, frame_by_frame_grids_per_second=_summary(rates['slow']), our_grids_per_second=_summary(rates['ours']),
                          grid_times_as_fast=_summary([b/a for a, b in zip(rates['slow'], rates['ours'])]))
 
-# %% ../nbs/08_bench.ipynb #43be8cb8
+# %% ../nbs/08_bench.ipynb #cac69118
 SOAK = """
 import sys
 from vae_faces.train import fit

@@ -13,9 +13,9 @@ import base64, copy, hashlib, importlib.util, json, math, shutil, warnings
 from pathlib import Path
 import numpy as np, torch
 from torch import nn
-from torch.nn.utils import fuse_conv_bn_eval
 from .core import FacesError, atomic_path, check_folder, check_range, seeded
 from .data import Store
+from .fast import fold_norms
 from .explore import Lab, component_directions, dimension_directions, load_lab
 from .latent import Directions, encode_posteriors, fit_density
 from .loss import kl_per_dimension
@@ -38,14 +38,11 @@ def at_rest(
     network:nn.Module,  # a trained network
 ) -> nn.Module:
     "A copy for inference on the CPU, with each batch normalisation folded into the convolution before it."
-    network = copy.deepcopy(network).cpu().eval().requires_grad_(False)
+    network = fold_norms(copy.deepcopy(network).cpu().requires_grad_(False))
     for part in list(network.modules()):
         if not isinstance(part, nn.Sequential): continue
         for i, layer in enumerate(part):
             if isinstance(layer, nn.Unflatten): part[i] = Reshape(layer.unflattened_size)
-            if not (isinstance(layer, nn.BatchNorm2d) and i and isinstance(part[i - 1], (nn.Conv2d, nn.ConvTranspose2d))): continue
-            part[i - 1] = fuse_conv_bn_eval(part[i - 1], layer, transpose=isinstance(part[i - 1], nn.ConvTranspose2d))
-            part[i] = nn.Identity()
     return network
 
 # %% ../nbs/08_export.ipynb #f7e4ed64

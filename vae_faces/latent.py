@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np, torch
 from fastcore.basics import patch
 from .core import FacesError, check_choice, check_range, seeded
+from .fast import quick_decoder
 from .loss import kl_per_dimension, kl_to_standard_normal, reparameterize
 from .model import VAE
 from .show import grid_frames, new_figure, to_uint8
@@ -51,10 +52,12 @@ def decode_batches(
     vae:VAE,            # a trained model
     z,                  # latents (N, D), any N
     batch_size:int=256, # latents at a time
+    quick:bool=False,   # for films: as fast as the device allows, and a level of 255 off here and there
 ) -> Iterator:
     "Decode any number of latents, batch by batch: yields uint8 arrays (B, H, W, 3)."
+    decode = quick_decoder(vae) if quick else lambda z: vae.decode(z.to(vae.device)).mean
     for b in z.reshape(-1, z.shape[-1]).split(batch_size):
-        x = vae.decode(b.to(vae.device)).mean
+        x = decode(b)
         yield (x.permute(0, 2, 3, 1)*255).round().clamp(0, 255).byte().cpu().numpy()
 
 # %% ../nbs/06_latent.ipynb #10a6e3d0
@@ -62,9 +65,10 @@ def decode_images(
     vae:VAE,            # a trained model
     z,                  # latents (..., D)
     batch_size:int=256, # latents at a time
+    quick:bool=False,   # for films: as fast as the device allows, and a level of 255 off here and there
 ) -> np.ndarray:
     "Decode latents of any leading shape: uint8 (..., H, W, 3)."
-    return np.concatenate(list(decode_batches(vae, z, batch_size))).reshape(*z.shape[:-1], vae.size, vae.size, 3)
+    return np.concatenate(list(decode_batches(vae, z, batch_size, quick))).reshape(*z.shape[:-1], vae.size, vae.size, 3)
 
 # %% ../nbs/06_latent.ipynb #af5e2500
 class Codes(NamedTuple):
@@ -250,7 +254,7 @@ def morph_clips(
     "A film for each pair: uint8 (N, frames, H, W, 3)."
     check_range('frames', frames, low=2); check_choice('ease', ease, EASES)
     t = EASES[ease](torch.linspace(0, 1, frames))
-    return decode_images(vae, between(vae, encode_batches(vae, xa), encode_batches(vae, xb), t, path))
+    return decode_images(vae, between(vae, encode_batches(vae, xa), encode_batches(vae, xb), t, path), quick=True)
 
 # %% ../nbs/06_latent.ipynb #d0a62537
 def ring(
