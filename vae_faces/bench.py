@@ -14,7 +14,7 @@ import numpy as np, torch
 from PIL import Image
 from .core import FacesError, check_choice, check_range, pick_device, seeded
 from .data import Batches, Store, find_faces, find_layout, find_masks, prepare, toy_store
-from .fast import Ledger, Step, adam, compile_bound, in_reading_order, keep_freed_memory, pick_precision, spare_biases
+from .fast import Ledger, Step, adam, compile_bound, in_reading_order, keep_freed_memory, pad_pixels, pick_precision, spare_biases
 from .latent import morph_clips
 from .model import VAE, flops_per_image
 from .show import grid_frames, image_grid
@@ -129,7 +129,7 @@ def bench_prep(
                 reference_portraits_per_second=_summary(reference), prepare_portraits_per_second=_summary(ours),
                 times_as_fast=_summary([b/a for a, b in zip(reference, ours)]), peak_memory_mb=peak_memory())
 
-# %% ../nbs/08_bench.ipynb #94cba77a
+# %% ../nbs/08_bench.ipynb #de3b23eb
 class PngFaces(torch.utils.data.Dataset):
     "Faces as the reference keeps them: a folder of PNG files, decoded one by one."
     def __init__(self,
@@ -163,7 +163,7 @@ def reference_loop(
         return 4*32
     return work
 
-# %% ../nbs/08_bench.ipynb #c6ba38bf
+# %% ../nbs/08_bench.ipynb #b5606fd8
 RUNGS = {                   # what each rung of the ladder adds to those before it
     'faces from a store': {},
     'numbers read every 50 steps': dict(every=50),
@@ -172,6 +172,7 @@ RUNGS = {                   # what each rung of the ladder adds to those before 
     'freed memory kept': dict(keep=True),
     'no gradients of nothing': dict(spared=True),
     'short arithmetic': dict(precision='auto'),
+    'pixels of four numbers': dict(padded=True),
     'batches of 128': dict(batch_size=128),
     'fused operations': dict(compiled=True),
 }
@@ -186,11 +187,13 @@ def our_loop(
     keep:bool=False,            # freed memory stays with the process
     spared:bool=False,          # no gradient for biases that batch normalisation cancels
     precision:str='float32',    # of the products
+    padded:bool=False,          # the first convolution computed with four channels
     compiled:bool=False,        # `torch.compile`
 ):
     "A function that trains for at least 256 images, and returns how many that were."
     vae = (in_reading_order(vae) if ordered else vae).train()
     if spared: spare_biases(vae)
+    if padded: pad_pixels(vae)
     step = Step(vae, adam(vae, 1e-3, fused), pick_precision(precision, vae.device), batch_size=batch_size)
     if compiled:
         x = torch.full((batch_size, 3, vae.size, vae.size), .5, device=vae.device).to(memory_format=torch.channels_last)
@@ -206,7 +209,7 @@ def our_loop(
         return 256//batch_size*batch_size
     return work
 
-# %% ../nbs/08_bench.ipynb #46590b5b
+# %% ../nbs/08_bench.ipynb #0e79ade8
 def matrix_peak(
     device='cpu',               # where to multiply
     precision=torch.float32,    # of the numbers
@@ -245,7 +248,7 @@ def take_turns(
             if number: rates[name].append(items/(time.perf_counter() - start))
     return rates
 
-# %% ../nbs/08_bench.ipynb #8027c91b
+# %% ../nbs/08_bench.ipynb #17476354
 def bench_train(
     seconds:float=2.,   # shortest time of one turn
     rounds:int=5,       # turns that count
@@ -278,7 +281,7 @@ def bench_train(
                 reference_images_per_second=_summary(rates['reference']), our_images_per_second=_summary(next(reversed(rates.values()))),
                 train_times_as_fast=_summary([b/a for a, b in zip(rates['reference'], next(reversed(rates.values())))]))
 
-# %% ../nbs/08_bench.ipynb #6a830ad7
+# %% ../nbs/08_bench.ipynb #450c9e34
 def frame_by_frame(
     vae,        # a model
     starts, ends,   # images (N, 3, H, W), the ends of N morphs
@@ -295,12 +298,12 @@ def bench_decode(
     seconds:float=2.,   # shortest time of one turn
     rounds:int=5,       # turns that count
     device='auto',      # where to decode
-    run='toyfaces-64',  # the model
+    source='toyfaces-64',   # the model
     side:int=8,         # pairs in a row, and rows of pairs
     frames:int=150,     # of the morph
 ) -> dict:
     "Milliseconds for 1 and for 64 faces, and frames per second of a grid of morphs: frame by frame, and ours."
-    vae = VAE.from_pretrained(run, device=pick_device(str(device)))
+    vae = VAE.from_pretrained(source, device=pick_device(str(device)))
     z, result = torch.randn(64, vae.latent, generator=seeded(0)).to(vae.device), {}
     with torch.no_grad():
         for n in (1, 64): result[f'decode_{n}_milliseconds'] = {k: 1e3/v for k, v in zip(('median', 'fastest', 'slowest'), _summary(
@@ -312,7 +315,7 @@ def bench_decode(
     return result | dict(pairs=side**2, frames=frames, frame_by_frame_grids_per_second=_summary(rates['slow']), our_grids_per_second=_summary(rates['ours']),
                          grid_times_as_fast=_summary([b/a for a, b in zip(rates['slow'], rates['ours'])]))
 
-# %% ../nbs/08_bench.ipynb #cac69118
+# %% ../nbs/08_bench.ipynb #21c49710
 SOAK = """
 import sys
 from vae_faces.train import fit

@@ -573,7 +573,7 @@ def bench_command(
     what:typing.Annotated[str, 'positional']='toy', # what to measure: toy (drawing ToyFaces), prep (preparing CelebAMask-HQ), train (the training loop), decode (faces and morphs from latents), soak (kill a training again and again)
     seconds:float=2.,       # shortest time of one round; not for prep and soak
     rounds:int=5,           # rounds that count
-    source:str=None,        # prep: a CelebAMask-HQ to measure on; train: a store; ToyFaces are drawn if not given
+    source:str=None,        # prep: a CelebAMask-HQ to measure on; train: a store (ToyFaces are drawn if not given); decode: a model, the bundled one if not given
     n:int=None,             # prep: number of portraits, 500 if not given; soak: number of kills, 50 if not given
     device:str=None,        # train and decode: auto, cpu, cuda or mps
     workers:int=None,       # prep: how many images to prepare at a time; as many as there are cores if not given

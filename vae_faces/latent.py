@@ -58,7 +58,7 @@ def decode_batches(
     decode = quick_decoder(vae) if quick else lambda z: vae.decode(z.to(vae.device)).mean
     for b in z.reshape(-1, z.shape[-1]).split(batch_size):
         x = decode(b)
-        yield (x.permute(0, 2, 3, 1)*255).round().clamp(0, 255).byte().cpu().numpy()
+        yield x.permute(0, 2, 3, 1).mul(255).add_(.5).clamp_(0, 255).byte().cpu().numpy()         # .byte() cuts off what is behind the point
 
 # %% ../nbs/06_latent.ipynb #10a6e3d0
 def decode_images(

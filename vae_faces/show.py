@@ -62,7 +62,7 @@ def grid_frames(
     for name, value, low in ('cols', 1 if cols is None else cols, 1), ('padding', padding, 0), ('scale', scale, 1): check_range(name, value, low)
     cols = min(cols or math.ceil(math.sqrt(len(clips))), len(clips))
     for i, clip in enumerate(clips):
-        tile = to_uint8(clip).repeat(scale, axis=1).repeat(scale, axis=2)
+        tile = to_uint8(clip) if scale == 1 else to_uint8(clip).repeat(scale, axis=1).repeat(scale, axis=2)
         if i == 0: shape, frames = tile.shape, _canvas(tile.shape, math.ceil(len(clips)/cols), cols, padding, background)
         if tile.shape != shape: raise FacesError(f'clip {i} has {len(tile)} frames of {tile.shape[2]}×{tile.shape[1]}, but the first has {shape[0]} of {shape[2]}×{shape[1]}')
         top, left = (padding + at*(side + padding) for at, side in zip(divmod(i, cols), shape[1:3]))

@@ -16,7 +16,7 @@ import numpy as np, torch
 from fastcore.basics import patch
 from .core import FacesError, atomic_path, check_choice, check_range, make_folder, progress, seeded
 from .data import Batches, Store
-from .fast import PRECISIONS, Bound, Ledger, Step, adam, compile_bound, in_reading_order, keep_freed_memory, pick_precision, spare_biases
+from .fast import PRECISIONS, Bound, Ledger, Step, adam, compile_bound, in_reading_order, keep_freed_memory, pad_pixels, pick_precision, spare_biases
 from .loss import LIKELIHOODS
 from .model import PRESETS, VAE, default_channels, save_config, save_weights
 from .show import image_grid, labelled_rows, plot_history, save_image
@@ -93,7 +93,7 @@ def constant(
 
 SCHEDULES = {'constant': constant, 'trapezoid': trapezoid, 'cosine': cosine}     # how the learning rate goes, by name
 
-# %% ../nbs/05_train.ipynb #4748a069
+# %% ../nbs/05_train.ipynb #fee5f339
 @dataclasses.dataclass
 class Recipe:
     "What decides the result of a training; what is `None` is taken from the preset."
@@ -125,7 +125,7 @@ RECIPES = {
     'default': dict(schedule='cosine', warmup=.05, precision='auto', compile='auto', spare_biases=True, ema=0., clip=0., kl_warmup=0., flip=False),
 }
 
-# %% ../nbs/05_train.ipynb #e9928309
+# %% ../nbs/05_train.ipynb #057a2b02
 def default_batch(
     images:int, # how many there are to learn from
 ) -> int:
@@ -152,7 +152,7 @@ def make_recipe(
     for name, allowed in choices.items(): check_choice(name, r[name], allowed)
     return r
 
-# %% ../nbs/05_train.ipynb #059a7e82
+# %% ../nbs/05_train.ipynb #72617b72
 def make_vae(
     size:int,       # of the images
     recipe:dict,    # its network, channels, latent, likelihood and sigma
@@ -164,7 +164,7 @@ def make_vae(
         torch.manual_seed(recipe['seed'])
         return VAE(size, recipe['latent'], recipe['channels'] or default_channels(size, width), recipe['likelihood'], sigma=recipe['sigma'], **shape)
 
-# %% ../nbs/05_train.ipynb #02e09dee
+# %% ../nbs/05_train.ipynb #1a758d22
 def kl_weight(
     step:int,           # steps done before
     recipe:dict,        # its beta and kl_warmup
@@ -174,7 +174,7 @@ def kl_weight(
     warm = recipe['kl_warmup']*epoch_steps
     return recipe['beta']*(min(1., step/warm) if warm else 1.)
 
-# %% ../nbs/05_train.ipynb #ddfac7d5
+# %% ../nbs/05_train.ipynb #7f091945
 def random_states() -> dict:
     "Where the global random generators stand."
     version, words, gauss = random.getstate()
@@ -259,7 +259,7 @@ def save_pictures(
     save_image(image_grid(vae.decode(latents.to(vae.device)).mean.cpu()), paths[1])
     return paths
 
-# %% ../nbs/05_train.ipynb #cfa338fa
+# %% ../nbs/05_train.ipynb #fc5cde84
 def moving_average(
     vae,            # the model to follow
     decay:float,    # of the average, per step
@@ -290,13 +290,15 @@ class Training:
         self.vae = in_reading_order(make_vae(store.size, r).to(self.device))
         if r['start']: _start_from(self.vae, r['start'])
         if r['spare_biases']: spare_biases(self.vae)
+        precision = pick_precision(r['precision'], self.device)
+        if precision != torch.float32: pad_pixels(self.vae)
         keep_freed_memory()
         self.optimizer = adam(self.vae, r['lr'])
         self.generators = dict(shuffle=seeded(seed), noise=seeded(seed + 1, self.device))
         self.batches = Batches(store, r['split'], r['batch_size'], self.generators['shuffle'], r['flip'], self.device, team.member, team.members)
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, SCHEDULES[r['schedule']](epochs*len(self.batches), r['warmup']))
         self.average = moving_average(self.vae, r['ema']) if r['ema'] else None
-        self.step = Step(self.vae, self.optimizer, pick_precision(r['precision'], self.device), r['clip'], batch_size=r['batch_size'])
+        self.step = Step(self.vae, self.optimizer, precision, r['clip'], batch_size=r['batch_size'])
         self.history, self.best, self.done, self.ledger = [], dict(epoch=0, elbo=-math.inf), 0, None     # done: steps of the epoch that is going on
         self.latents = torch.randn(64, self.vae.latent, generator=seeded(seed + 2))
         self.validates = len(store.indices('valid')) > 0 and r['split'] != 'all'
@@ -313,7 +315,7 @@ class Training:
         "The model that is validated, drawn and published: the average of the weights where one is kept."
         return self.average.module if self.average else self.vae
 
-# %% ../nbs/05_train.ipynb #aaa3d46a
+# %% ../nbs/05_train.ipynb #767d9962
 LONG_ENOUGH = 250_000*64*64     # pixels to be seen before compiling pays
 
 @patch
@@ -326,7 +328,7 @@ def prepare_step(self:Training):
         x = torch.full((r['batch_size'], 3, self.store.size, self.store.size), .5, device=self.device).to(memory_format=torch.channels_last)
         step.fast = compile_bound(step.bound.train(), x, torch.zeros(len(x), self.vae.latent, device=self.device), step.precision)
 
-# %% ../nbs/05_train.ipynb #102bb064
+# %% ../nbs/05_train.ipynb #d442eec3
 LOOK = 50       # steps between two looks at the numbers
 
 @patch
@@ -434,7 +436,7 @@ def restore(self:Training):
     if self.done: self.ledger = Ledger(0, self.device, facts['sums'] if self.team.leads else torch.zeros_like(facts['sums']))
     elif self.team.leads: self.publish()
 
-# %% ../nbs/05_train.ipynb #eefd5a7d
+# %% ../nbs/05_train.ipynb #fb3dba88
 class Stopped(KeyboardInterrupt):
     "A training was asked to stop, and has saved everything."
     def __init__(self,
@@ -457,7 +459,7 @@ def heed_signals(
     finally:
         for number, handler in before.items(): signal.signal(number, handler)
 
-# %% ../nbs/05_train.ipynb #dea6816a
+# %% ../nbs/05_train.ipynb #14d89978
 def _out_of_memory(error):
     "Does this error say that memory is full?"
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or isinstance(error, RuntimeError) and ('out of memory' in str(error) or 'allocate memory' in str(error) or 'not enough memory' in str(error))
@@ -497,7 +499,7 @@ def resumed_recipe(
             raise FacesError(f"run '{out}' was started with {key.replace('_', ' ')} {plain[key]} and cannot be resumed with {asked[key]}: choose another folder")
     return plain
 
-# %% ../nbs/05_train.ipynb #41dfadae
+# %% ../nbs/05_train.ipynb #a860b030
 def _check_store(store, r, patience):
     "Raise `FacesError` for a store that cannot be trained on in this way."
     n = len(store.indices(r['split']))
@@ -592,7 +594,7 @@ def run_progress(
     done, epochs = record.get('epochs_done', 1), record.get('epochs', 1)
     return (done, epochs) if record.get('status') == 'running' else (epochs, epochs)
 
-# %% ../nbs/05_train.ipynb #9327d3c8
+# %% ../nbs/05_train.ipynb #3e508ea3
 def live_plot(
     wanted=None,    # True, False, or `None`: where a notebook is running
 ):
