@@ -169,11 +169,11 @@ RUNGS = {                   # what each rung of the ladder adds to those before 
     'numbers read every 50 steps': dict(every=50),
     'weights in reading order': dict(ordered=True),
     'Adam in one pass': dict(fused=True),
-    'freed memory kept': dict(keep=True),
     'no gradients of nothing': dict(spared=True),
     'short arithmetic': dict(precision='auto'),
     'pixels of four numbers': dict(padded=True),
     'batches of 128': dict(batch_size=128),
+    'freed memory kept': dict(keep=True),
     'fused operations': dict(compiled=True),
 }
 

@@ -7,12 +7,12 @@ __all__ = ['PRECISIONS', 'native_bfloat16', 'pick_precision', 'Bound', 'in_readi
            'keep_freed_memory', 'spare_biases', 'compile_bound', 'adam', 'Step', 'Ledger', 'fold_norms',
            'quick_decoder']
 
-# %% ../nbs/05_fast.ipynb #891e473b
+# %% ../nbs/05_fast.ipynb #2ffa76d8
 import copy, ctypes, platform, sys
 import torch
 from .core import FacesError, check_choice
 
-# %% ../nbs/05_fast.ipynb #6adffb9c
+# %% ../nbs/05_fast.ipynb #bdc10242
 PRECISIONS = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}    # formats of the products, by name
 
 def native_bfloat16(
@@ -36,7 +36,7 @@ def pick_precision(
     tensor_cores = torch.device(device).type == 'cuda' and torch.cuda.get_device_capability(device) >= (7, 0)
     return torch.float16 if tensor_cores else torch.float32
 
-# %% ../nbs/05_fast.ipynb #c782aa98
+# %% ../nbs/05_fast.ipynb #73564e37
 class Bound(torch.nn.Module):
     "The two terms of a model's bound as a function of images (B, 3, H, W) and noise (B, D)."
     def __init__(self,
@@ -48,14 +48,14 @@ class Bound(torch.nn.Module):
     def forward(self, x, noise):
         return self.vae.elbo(x, noise=noise[None])
 
-# %% ../nbs/05_fast.ipynb #609b7b0b
+# %% ../nbs/05_fast.ipynb #ff2ef102
 def in_reading_order(
     vae,    # a model
 ):
     "The model with its weights in the order 'channels last', where its device's kernels want it: on CPUs and NVIDIA's GPUs."
     return vae.to(memory_format=torch.channels_last) if next(vae.parameters()).device.type in ('cpu', 'cuda') else vae
 
-# %% ../nbs/05_fast.ipynb #4749e7a5
+# %% ../nbs/05_fast.ipynb #5bcdd3e0
 class PaddedConv(torch.nn.Conv2d):
     "A convolution of three channels, computed as one of four, the fourth of zeros."
     def forward(self, x):
@@ -70,7 +70,7 @@ def pad_pixels(
         if type(layer) is torch.nn.Conv2d and layer.in_channels == 3 and layer.weight.device.type == 'cpu': layer.__class__ = PaddedConv
     return vae
 
-# %% ../nbs/05_fast.ipynb #993c25e0
+# %% ../nbs/05_fast.ipynb #c096a58f
 def keep_freed_memory(
     keep:bool=True, # `False` goes back to what is usual
 ) -> bool:
@@ -80,7 +80,7 @@ def keep_freed_memory(
     if not keep: return bool(mallopt(mmap_threshold, 32 << 20) and mallopt(trim_threshold, 64 << 20))     # where glibc's own rule ends up
     return bool((mallopt(mmap_threshold, 1 << 30) or mallopt(mmap_threshold, 32 << 20)) and mallopt(trim_threshold, 2**31 - 1))
 
-# %% ../nbs/05_fast.ipynb #bdd563e7
+# %% ../nbs/05_fast.ipynb #e2de8036
 def spare_biases(
     vae,    # a model
 ):
@@ -91,7 +91,7 @@ def spare_biases(
             if isinstance(following, torch.nn.BatchNorm2d) and getattr(layer, 'bias', None) is not None: layer.bias.requires_grad_(False)
     return vae
 
-# %% ../nbs/05_fast.ipynb #e4a05411
+# %% ../nbs/05_fast.ipynb #f3e34b9a
 def compile_bound(
     bound,          # a `Bound`
     x, noise,       # a batch of the size that will come
@@ -114,7 +114,7 @@ def compile_bound(
     bound.zero_grad(set_to_none=True)
     return fast
 
-# %% ../nbs/05_fast.ipynb #619e029b
+# %% ../nbs/05_fast.ipynb #c51d4f88
 def adam(
     vae,                # the model whose parameters it moves
     lr:float=1e-3,      # learning rate
@@ -124,7 +124,7 @@ def adam(
     fused = fused and next(vae.parameters()).device.type in ('cpu', 'cuda', 'mps')
     return torch.optim.Adam(vae.parameters(), lr=lr, **(dict(fused=True) if fused else {}))
 
-# %% ../nbs/05_fast.ipynb #c4a435f5
+# %% ../nbs/05_fast.ipynb #7703f8b1
 class Step:
     "One step of training: the bound of a batch, its gradient, a move of the weights."
     def __init__(self,
@@ -161,7 +161,7 @@ class Step:
         self.scaler.update()
         return bound
 
-# %% ../nbs/05_fast.ipynb #65488439
+# %% ../nbs/05_fast.ipynb #c5f25dfa
 class Ledger:
     "The sums of both terms at every step of an epoch, kept on the device."
     def __init__(self,
@@ -193,7 +193,7 @@ class Ledger:
         bad = (~join(self.sums).isfinite()).any(1).nonzero()
         return bad[0].item() if len(bad) else None
 
-# %% ../nbs/05_fast.ipynb #3eb91616
+# %% ../nbs/05_fast.ipynb #3a3ebb4b
 def fold_norms(
     network:torch.nn.Module,    # a trained network, changed in place
 ) -> torch.nn.Module:
