@@ -58,6 +58,7 @@ class Tree:
         self.site, self.git = self.cfg['doc_host'] + self.cfg['doc_baseurl'], self.cfg['git_url']
         self.notebooks = {path: self.markdown(path) for path in sorted(self.nbs.rglob('*.ipynb'))
                           if not any(part[0] in '_.' for part in path.relative_to(self.nbs).parts)}
+        for path in sorted(self.nbs.rglob('*.qmd')): self.notebooks[path] = path.read_text(encoding='utf-8')    # pages that are no notebooks
         self.pages = {self.page(path): path for path in self.notebooks}
         modidx = self.root/self.cfg['lib_path']/'_modidx.py'
         symbols = re.findall(r"\('([\w/]+\.html)#([^']+)'", modidx.read_text(encoding='utf-8'))
@@ -86,6 +87,7 @@ class Tree:
         page = page.strip('/') or 'index.html'
         if page in self.pages: return self.anchor(self.pages[page], anchor)
         if page.startswith('assets/') and (self.root/page).is_file(): return None
+        if page == 'faces/index.html': return None                 # written when the site is rendered, by site_assets.py
         return f'the site has no page {page}'
 
     def wrong(self, source, target):
