@@ -454,7 +454,8 @@ def heed_signals(
         if training.stopping is not None and number == signal.SIGINT: raise KeyboardInterrupt
         training.stopping = number
     if threading.current_thread() is not threading.main_thread(): yield; return         # only the main thread may set handlers
-    before = {number: signal.signal(number, heed) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]      # a program in the background ignores Ctrl-C
+    before = {number: signal.signal(number, heed) for number in heeded}
     try: yield
     finally:
         for number, handler in before.items(): signal.signal(number, handler)
