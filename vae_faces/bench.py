@@ -259,6 +259,7 @@ def bench_train(
     workers:int=1,      # processes that decode PNG files for the reference
 ) -> dict:
     "Images per second of the reference loop and of ours, rung by rung, and the share of the machine's peak."
+    check_range('seconds', seconds, 0.001, 600); check_range('rounds', rounds, 1, 100)
     device = pick_device(str(device))
     with tempfile.TemporaryDirectory() as folder:
         store = Store(source) if source else toy_store(Path(folder)/'toys', 4096)
@@ -303,6 +304,7 @@ def bench_decode(
     frames:int=150,     # of the morph
 ) -> dict:
     "Milliseconds for 1 and for 64 faces, and frames per second of a grid of morphs: frame by frame, and ours."
+    check_range('seconds', seconds, 0.001, 600); check_range('rounds', rounds, 1, 100)
     vae = VAE.from_pretrained(source, device=pick_device(str(device)))
     z, result = torch.randn(64, vae.latent, generator=seeded(0)).to(vae.device), {}
     with torch.no_grad():
