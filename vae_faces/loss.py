@@ -288,8 +288,8 @@ def log_logistic_mass(
 ):
     "Log-probability of a pixel's level under a logistic cut into bins at the half levels, the outer ones open."
     x, half = (x*(levels - 1)).round()/(levels - 1), .5/(levels - 1)
-    below = torch.where(x <= 0, 0., F.logsigmoid(-(x - half - mean)/scale))     # log S(-α): not beneath this bin; black has no beneath
-    above = torch.where(x >= 1, 0., F.logsigmoid((x + half - mean)/scale))      # log S(β): not above it; white has no above
+    below = torch.where(x <= 0, 0., F.logsigmoid(-(x - half - mean)/scale))     # log S(-u₋): not beneath this bin; black has no beneath
+    above = torch.where(x >= 1, 0., F.logsigmoid((x + half - mean)/scale))      # log S(u₊): not above it; white has no above
     width = torch.where((x <= 0) | (x >= 1), 0., torch.log(-torch.expm1(-2*half/scale)))
     return below + above + width
 

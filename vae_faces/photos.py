@@ -112,9 +112,9 @@ def similarity(
     target, # as many, where they should be
 ) -> np.ndarray:
     "The turn, scale and shift that bring points nearest to their targets in the sense of least squares, as a 2×3 matrix."
-    p, q = (np.asarray(a, dtype=float) @ [1, 1j] for a in (points, target))
-    a = ((p - p.mean()).conj() * (q - q.mean())).sum() / (abs(p - p.mean())**2).sum()
-    b = q.mean() - a*p.mean()
+    u, v = (np.asarray(a, dtype=float) @ [1, 1j] for a in (points, target))
+    a = ((u - u.mean()).conj() * (v - v.mean())).sum() / (abs(u - u.mean())**2).sum()
+    b = v.mean() - a*u.mean()
     return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
 
 # %% ../nbs/02_photos.ipynb #9f03b6b6
