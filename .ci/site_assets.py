@@ -7,7 +7,7 @@
 - Quarto loads two libraries from elsewhere for every page with HTML in an output; no page here uses them.
 - The page nbs/faces.qmd shows the bundled model, whose networks and page `vae_faces_export` writes to faces/ on the site.
 """
-import html, os, re, shutil, sys
+import base64, html, io, os, re, shutil, sys
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -18,11 +18,11 @@ site = Path(os.environ.get('QUARTO_PROJECT_OUTPUT_DIR', '_docs')).resolve()
 
 
 def look(path):
-    "A picture's width and height, and whether it lies on white: whether its four corners do."
+    "A picture's width and height, and whether it lies on white: whether two of its corners do."
     with Image.open(path) as image:
         (width, height), rgba = image.size, image.convert('RGBA')
         corners = [rgba.getpixel((x, y)) for x in (0, width - 1) for y in (0, height - 1)]
-    return width, height, all(alpha == 0 or min(colour) > 250 for *colour, alpha in corners)
+    return width, height, sum(alpha == 0 or min(colour) > 240 for *colour, alpha in corners) > 1
 
 
 def words(text, start, end):
@@ -39,11 +39,14 @@ def picture(tag, text, start, page):
     "An <img> with its size, its words, and its class."
     if alt := not re.search(r'\salt="[^"]', tag) and words(text, start, start + len(tag)):
         tag = re.sub(r'\salt=""', '', tag).replace('<img', f'<img alt="{html.escape(alt)}"', 1)
-    source = re.search(r'\ssrc="([^"]+)"', tag)
-    path = page.parent/unquote(source[1]) if source and len(source[1]) < 500 else None      # longer: the picture itself
-    if path is None or path.suffix == '.svg' or not path.is_file(): return tag
-    width, height, paper = look(path)
-    if not re.search(r'\s(?:width|height|style)=', tag): tag = tag.replace('<img', f'<img width="{width}" height="{height}"', 1)
+    source = re.search(r'\ssrc="([^"]+)"', tag)[1]
+    if inside := re.match(r'data:image/(?:png|jpeg|gif|webp);base64,', source): file = io.BytesIO(base64.b64decode(source[inside.end():]))
+    else: file = page.parent/unquote(source)
+    if source.startswith('data:') and not inside or not inside and not (file.is_file() and file.suffix != '.svg'): return tag
+    width, height, paper = look(file)
+    given = re.search(r'\swidth="(\d+)"', tag)
+    if given: tag = tag.replace(given[0], f'{given[0]} height="{round(height*int(given[1])/width)}"') if ' height=' not in tag else tag
+    elif not re.search(r'\s(?:width|height|style)=', tag): tag = tag.replace('<img', f'<img width="{width}" height="{height}"', 1)
     if 'loading=' not in tag and start > text.find('<img', text.find('<main')): tag = tag.replace('<img', '<img loading="lazy"', 1)
     if paper: tag = tag.replace('class="', 'class="paper ', 1) if 'class="' in tag else tag.replace('<img', '<img class="paper"', 1)
     return tag
