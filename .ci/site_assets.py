@@ -4,16 +4,22 @@
   level higher, beside the pages of nbs/.
 - Each picture says its size, so that no text moves when it arrives, and waits until the reader comes near; one on white
   paper is marked, for the dark theme. What it shows is said in words: its caption, or the line of code that drew it.
+- Links to the site itself become relative, so that a copy of it works anywhere. One that nbdev put into a comment in code
+  becomes a link, and one to a method that has no heading leads to its class.
 - Quarto loads two libraries from elsewhere for every page with HTML in an output; no page here uses them.
 - The page nbs/faces.qmd shows the bundled model, whose networks and page `vae_faces_export` writes to faces/ on the site.
 """
 import base64, html, io, os, re, shutil, sys
+from configparser import ConfigParser
 from pathlib import Path
 from urllib.parse import unquote
 
 from PIL import Image
 
 top = Path(__file__).resolve().parent.parent
+config = ConfigParser(delimiters=['='])
+config.read(top/'settings.ini', encoding='utf-8')
+address = config['DEFAULT']['doc_host'] + config['DEFAULT']['doc_baseurl']
 site = Path(os.environ.get('QUARTO_PROJECT_OUTPUT_DIR', '_docs')).resolve()
 
 
@@ -35,31 +41,56 @@ def words(text, start, end):
     return f'What this code draws: {lines[-1].strip()}' if lines else ''
 
 
+def picture_file(source, page):
+    "What an <img> shows, as Pillow takes it: a path, the bytes in the page, or None if it is neither."
+    inside = re.match(r'data:image/(?:png|jpeg|gif|webp);base64,', source)
+    if inside: return io.BytesIO(base64.b64decode(source[inside.end():]))
+    if source.startswith('data:') or source.endswith('.svg'): return None
+    path = page.parent/unquote(source)
+    return path if path.is_file() else None
+
+
 def picture(tag, text, start, page):
-    "An <img> with its size, its words, and its class."
-    if alt := not re.search(r'\salt="[^"]', tag) and words(text, start, start + len(tag)):
+    "An <img> with its words, its size and its class."
+    if not re.search(r'\salt="[^"]', tag) and (alt := words(text, start, start + len(tag))):
         tag = re.sub(r'\salt=""', '', tag).replace('<img', f'<img alt="{html.escape(alt)}"', 1)
-    source = re.search(r'\ssrc="([^"]+)"', tag)[1]
-    if inside := re.match(r'data:image/(?:png|jpeg|gif|webp);base64,', source): file = io.BytesIO(base64.b64decode(source[inside.end():]))
-    else: file = page.parent/unquote(source)
-    if source.startswith('data:') and not inside or not inside and not (file.is_file() and file.suffix != '.svg'): return tag
+    file = picture_file(re.search(r'\ssrc="([^"]*)"', tag)[1], page)
+    if file is None: return tag
     width, height, paper = look(file)
     given = re.search(r'\swidth="(\d+)"', tag)
-    if given: tag = tag.replace(given[0], f'{given[0]} height="{round(height*int(given[1])/width)}"') if ' height=' not in tag else tag
+    if given and ' height=' not in tag: tag = tag.replace(given[0], f'{given[0]} height="{round(height*int(given[1])/width)}"', 1)
     elif not re.search(r'\s(?:width|height|style)=', tag): tag = tag.replace('<img', f'<img width="{width}" height="{height}"', 1)
-    if 'loading=' not in tag and start > text.find('<img', text.find('<main')): tag = tag.replace('<img', '<img loading="lazy"', 1)
+    first = start <= text.find('<img', text.find('<main'))
+    if not first and 'loading=' not in tag: tag = tag.replace('<img', '<img loading="lazy"', 1)
     if paper: tag = tag.replace('class="', 'class="paper ', 1) if 'class="' in tag else tag.replace('<img', '<img class="paper"', 1)
     return tag
 
 
-def finish(page):
-    "Finish one page."
+def scripts(text):
+    "A page without the two libraries that Quarto adds for HTML outputs."
+    text = re.sub(r'<script src="https://cdnjs\.cloudflare\.com/ajax/libs/(?:require\.js|jquery)/[^>]*></script>\n?', '', text)
+    return re.sub(r"<script[^>]*>define\('jquery'.*?</script>\n?", '', text)
+
+
+def links(text, page, anchors):
+    "A page whose links to the site itself are relative, and lead to what there is."
     up = len(page.relative_to(site).parts) - 1                                             # folders between the page and the site's top
+    def method(link):
+        "A method without a heading of its own: its class."
+        there = (page.parent/unquote(link[1])).resolve() if link[1] else page
+        known = link[2] + link[3] in anchors.get(there, [link[2] + link[3]])
+        return link[0] if known else f'href="{link[1]}#{link[2]}"'
+    text = re.sub(rf'(?<!\.\./)\.\./((?:\.\./){{{up}}}assets/)', r'\1', text)
+    text = re.sub(r'\[`([^`\]]+)`\]\((https?://[^)\s<]+)\)', r'<a href="\2">\1</a>', text)
+    text = re.sub(rf'(<a [^>]*href="){re.escape(address)}/(?=[^"])', rf'\1{"../"*up}', text)
+    return re.sub(r'href="([^":#]*)#([a-z_0-9]+)(\.[a-z_0-9]+)"', method, text)
+
+
+def finish(page, anchors):
+    "Finish one page; `anchors` are those of every page."
     old = page.read_text(encoding='utf-8')
-    new = re.sub(rf'(?<!\.\./)\.\./((?:\.\./){{{up}}}assets/)', r'\1', old)
-    new = re.sub(r'<script src="https://cdnjs\.cloudflare\.com/ajax/libs/(?:require\.js|jquery)/[^>]*></script>\n?', '', new)
-    new = re.sub(r"<script[^>]*>define\('jquery'.*?</script>\n?", '', new)
-    new = re.sub(r'<img\b[^>]*>', lambda match: picture(match[0], match.string, match.start(), page), new)
+    new = links(scripts(old), page, anchors)
+    new = re.sub(r'<img\b[^>]*>', lambda tag: picture(tag[0], tag.string, tag.start(), page), new)
     if new != old: page.write_text(new, encoding='utf-8', newline='\n')
 
 
@@ -67,6 +98,8 @@ if __name__ == '__main__':
     sys.path.insert(0, str(top))
     from vae_faces.export import export_run
     shutil.copytree(top/'assets', site/'assets', dirs_exist_ok=True)
-    for path in sorted(site.rglob('*.html')): finish(path)
+    pages = sorted(site.rglob('*.html'))
+    anchors = {path: set(re.findall(r'\sid="([^"]+)"', path.read_text(encoding='utf-8'))) for path in pages}
+    for path in pages: finish(path, anchors)
     shutil.rmtree(site/'faces', ignore_errors=True)
     export_run('toyfaces-64', site/'faces')
