@@ -6,6 +6,7 @@
   paper is marked, for the dark theme. What it shows is said in words: its caption, or the line of code that drew it.
 - Links to the site itself become relative, so that a copy of it works anywhere. One that nbdev put into a comment in code
   becomes a link, and one to a method that has no heading leads to its class.
+- Commands in docstrings come as prose, with a dash for two; they are set as commands again.
 - Quarto loads two libraries from elsewhere for every page with HTML in an output; no page here uses them.
 - The page nbs/faces.qmd shows the bundled model, whose networks and page `vae_faces_export` writes to faces/ on the site.
 """
@@ -86,10 +87,19 @@ def links(text, page, anchors):
     return re.sub(r'href="([^":#]*)#([a-z_0-9]+)(\.[a-z_0-9]+)"', method, text)
 
 
+def commands(text):
+    "A page whose commands can be copied: options keep their two dashes, and the examples of a docstring their lines."
+    def example(paragraph):
+        lines = re.split(r' (?=accelerate )|(?<!no_python) (?=vae_faces_)', paragraph[1])
+        return f'<div class="sourceCode"><pre class="sourceCode sh"><code class="sourceCode">{chr(10).join(lines)}</code></pre></div>'
+    text = re.sub(r'(?<=[\s>(])–(?=[a-z])', '--', text)                                    # a dash that stands before a letter was two
+    return re.sub(r'<p>example: (\w.*?)</p>', example, text, flags=re.S)
+
+
 def finish(page, anchors):
     "Finish one page; `anchors` are those of every page."
     old = page.read_text(encoding='utf-8')
-    new = links(scripts(old), page, anchors)
+    new = commands(links(scripts(old), page, anchors))
     new = re.sub(r'<img\b[^>]*>', lambda tag: picture(tag[0], tag.string, tag.start(), page), new)
     if new != old: page.write_text(new, encoding='utf-8', newline='\n')
 
