@@ -1,13 +1,17 @@
-"""Draws assets/social-card.png, the picture that a link to the site shows elsewhere: `python .ci/card.py`.
+"""Draws assets/social-card.png, the picture that a link to the site shows elsewhere, and nbs/favicon.png, the one in a
+browser's tab: `python .ci/card.py`.
 
-The faces are assets/samples.png, draws from the prior of a model trained on photographs; none of these people exists.
+The faces are assets/samples.png, draws from the prior of a model trained on photographs; none of these people exists. The
+one in the tab is a drawn one, with a hat that is still seen at sixteen pixels.
 """
+import sys
 from configparser import ConfigParser
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 root = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(root))
 width, height = 1200, 630                                   # what Open Graph and its readers ask for
 face, gap, columns, rows = 64, 2, 12, 4                     # of samples.png, whose faces lie 2 pixels apart
 side = width//columns
@@ -38,3 +42,6 @@ def card():
 
 if __name__ == '__main__':
     card().quantize(200, Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG).save(root/'assets'/'social-card.png', optimize=True)
+    from vae_faces.show import image_grid
+    from vae_faces.synth import toy_faces
+    image_grid(toy_faces([6], size=64), 1, padding=0).save(root/'nbs'/'favicon.png', optimize=True)
