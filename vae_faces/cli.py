@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['make_parser', 'command', 'prep_command', 'train_command', 'download_command', 'reconstruct_command', 'sample_command',
-           'prior_command', 'morph_command', 'morph_grid_command', 'traverse_command', 'evaluate_command',
-           'export_command', 'toy_command', 'demo_command', 'bench_command', 'help_command']
+           'prior_command', 'sharpen_command', 'morph_command', 'morph_grid_command', 'traverse_command',
+           'evaluate_command', 'export_command', 'toy_command', 'demo_command', 'bench_command', 'help_command']
 
 # %% ../nbs/09_cli.ipynb #2173487d
 import argparse, functools, inspect, json, math, sys, typing
@@ -24,6 +24,7 @@ from .model import VAE, find_pretrained
 from .priors import compare_priors, fit_prior, load_prior, model_digest, prior_table, sample_faces, saved_priors
 from .photos import Cropper, show_crops
 from .report import evaluate_run, report_table
+from .sharpen import sharpen
 from .show import grid_frames, image_grid, labelled_rows, save_animation, save_image
 from .synth import write_celeba, write_celebamask_hq
 from .train import Stopped, fit
@@ -306,6 +307,36 @@ def prior_command(
     _wrote(path, f"the prior '{kind}', fitted to {len(codes.mean):,} faces,")
     scores = _measured(vae, run, folder, held, codes, measure, seed) if measure else {}
     print(json.dumps(dict(kind=kind, file=path.name, **prior.config, record=prior.record, scores=scores)))
+
+# %% ../nbs/09_cli.ipynb #742280bb
+@command
+def sharpen_command(
+    run:str,                # the trained model: a run folder, saved weights, or a bundled name
+    store:str,              # the store it was trained on
+    out:str='sharp',        # the new run's folder
+    epochs:int=6,           # passes over the images
+    weight:float=None,      # of the critic's verdict (0.1): more is sharper, and further from the photograph
+    batch_size:int=None,    # images per step (64)
+    lr:float=None,          # the decoder's learning rate (0.0002)
+    critic_lr:float=None,   # the critic's (0.0004)
+    width:int=None,         # channels of the critic after the first halving (32)
+    ema:float=None,         # decay per step of the decoder's moving average (0.995)
+    flip:bool=False,        # mirror half of the images at random
+    precision:typing.Literal['auto', 'float32', 'bfloat16']=None,   # of the products (auto)
+    prior:typing.Literal['normal', 'gaussian', 'mixture']=None,     # where new faces are drawn for the critic (mixture); it is saved with the run
+    split:typing.Literal['train', 'all']=None,  # images to learn from (train)
+    seed:int=None,          # of everything random (0)
+    device:str='auto',      # auto, cpu, cuda or mps
+    resume:bool=False,      # go on with the run in --out
+    wandb:typing.Literal['off', 'offline', 'online']='off', # log to Weights & Biases
+):
+    """Sharpen a trained model's pictures with a critic; its encoder, and so every code, stays as it is.
+
+    example: vae_faces_sharpen run faces --out sharp
+             vae_faces_sharpen run faces --out sharp --resume"""
+    recipe = dict(weight=weight, batch_size=batch_size, lr=lr, critic_lr=critic_lr, width=width, ema=ema, flip=flip or None, precision=precision, prior=prior, split=split, seed=seed)
+    made = sharpen(run, store, out, epochs, device, resume, wandb, **recipe)
+    print(f"sharpened for {made.epoch} epochs; the model is in '{made.out}'")
 
 # %% ../nbs/09_cli.ipynb #79dcba0c
 def _frames(duration, fps):
