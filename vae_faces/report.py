@@ -17,6 +17,7 @@ import numpy as np, torch
 from torch.nn import functional as F
 from .core import FacesError, atomic_path, check_choice, check_range, make_folder, pick_device, progress, seeded
 from .data import SPLITS, Store
+from .judge import choose_features, psnr, ssim
 from .latent import Directions, attribute_directions, between, change_matrix, check_store, decode_images, encode_batches, encode_store, lerp, slerp, store_labels
 from .latent import active_units, aggregated_posterior, error_map, mmd_test, moment_kl, mutual_information, plot_activity
 from .loss import kl_per_dimension
@@ -44,7 +45,7 @@ def open_case(
     n:int=1000,             # how many of them, at most
     seed:int=0,             # which of them, and everything random
     distance='pyramid',     # of images: 'pyramid', 'pixel', 'lpips', or a function
-    features='faces',       # of images: 'faces', 'inception', or a function
+    features='faces',       # of images: 'faces', 'inception', the folder of a judge, or a function
     device:str='auto',      # 'auto', 'cpu', 'cuda' or 'mps'
     photographs:bool=False, # show faces of the store themselves
 ) -> SimpleNamespace:
@@ -55,6 +56,7 @@ def open_case(
     there = len(check_store(vae, store).indices(split))
     if there < LEAST: raise FacesError(f"a report needs {LEAST} images at least, and the split '{split}' of store '{store.path}' has {there}"
                                        + ('' if split == 'all' else ': take another, such as --split all'))
+    features = choose_features(features, vae.device)
     distance, name = pick_distance(distance, vae.device), distance if isinstance(distance, str) else getattr(distance, '__name__', 'own')
     codes = encode_store(vae, store, split, min(n, there), seed)
     return SimpleNamespace(vae=vae, store=store, split=split, seed=seed, codes=codes, z=codes.mean, x=store[codes.rows], distance=distance, distance_name=name,
@@ -94,10 +96,9 @@ def reconstruction_part(case):
     "What is lost on the way through the code, and where in the picture."
     xh = torch.cat([case.vae.reconstruct(b.to(case.vae.device)).cpu() for b in case.x.split(256)])
     mse = pixel_distance(case.x, xh)
-    psnr = -10*mse.clamp(min=1e-12).log10()
     perceived = torch.cat([case.distance(a.to(case.vae.device), b.to(case.vae.device)).cpu() for a, b in zip(case.x.split(128), xh.split(128))])
-    rows = [('measure', 'mean', '5 %', '95 %')] + [(name, v.mean().item(), *v.quantile(torch.tensor([.05, .95])).tolist()) for name, v in
-            {'mean squared error': mse, 'PSNR, dB': psnr, f'{case.distance_name} distance': perceived}.items()]
+    measures = {'mean squared error': mse, 'PSNR, dB': psnr(case.x, xh).clamp(max=120)} | _alike(case.x, xh) | {f'{case.distance_name} distance': perceived}
+    rows = [('measure', 'mean', '5 %', '95 %')] + [(name, v.mean().item(), *v.quantile(torch.tensor([.05, .95])).tolist()) for name, v in measures.items()]
     order, rank = mse.argsort(), torch.linspace(.05, .95, 8)
     some = order[(rank*(len(order) - 1)).long()]
     faces = {'Original': case.x[some]} if case.photographs else {}
@@ -107,7 +108,12 @@ def reconstruction_part(case):
     figures = [(png_bytes(labelled_rows(faces | {'Reconstruction': xh[some]})), words),
                (png_bytes(figure, 110), 'Map of the reconstruction error at each pixel, averaged over all held-out faces.')]
     return Part('Reconstructions', 'How far the decoded mean is from the face itself, from the best reconstructed to the worst.',
-                dict(mse=mse.mean(), psnr=psnr.mean(), distance=perceived.mean()), rows, figures)
+                dict(mse=mse.mean(), psnr=measures['PSNR, dB'].mean(), distance=perceived.mean()) | {'ssim': v.mean() for k, v in measures.items() if k == 'SSIM'}, rows, figures)
+
+def _alike(x, xh):
+    "The structural similarity of pictures and their reconstructions, if torchmetrics is there."
+    try: return {'SSIM': torch.cat([ssim(a, b) for a, b in zip(x.split(256), xh.split(256))])}
+    except FacesError: return {}
 
 # %% ../nbs/07_report.ipynb #f7a9c701
 def posterior_part(case):
@@ -224,14 +230,22 @@ def frechet_part(case):
     name = case.features if isinstance(case.features, str) else getattr(case.features, '__name__', 'own')
     found = frechet_scores(case.vae, x, reference, features, seeded(case.seed + 5))
     rows = [('set', 'distance', 'over the floor'), ('held-out faces (floor)', found.floor, 1.)] + [(key, value, value/max(found.floor, 1e-12)) for key, value in list(found._asdict().items())[1:]]
-    warn = 'These are not FID values: the features are layout and edges (see the book), not those of Inception.' if name == 'faces' else 'Features of Inception v3.' if name == 'inception' else ''
+    warn, facts = _say_features(features, name)
     with torch.no_grad(): faces = {'samples': case.vae.sample(10, seeded(case.seed))}
     order = torch.randperm(half, generator=seeded(case.seed))[:10]
     faces['midpoints'] = case.vae.decode(slerp(case.z[order], case.z[order.roll(1)], [.5])[:, 0].to(case.vae.device)).mean.detach()
     return Part('Fréchet distances', f'Squared Fréchet distance to {len(reference)} held-out faces: of other held-out faces (a floor), of their reconstructions, '
                 f'of samples from the prior, and of midpoints of spherical paths between pairs, {half} of each. {warn}',
-                dict(found._asdict(), features=name, images=half), rows,
+                dict(found._asdict(), features=name, images=half, **facts), rows,
                 [(png_bytes(labelled_rows({k: v.cpu() for k, v in faces.items()})), 'Ten samples from the prior, and ten midpoints of paths between two faces.')])
+
+def _say_features(features, name):
+    "A sentence about the features, and what report.json says of them."
+    if not hasattr(features, 'judge'):
+        return {'faces': 'These are not FID values: the features are layout and edges (see the book), not those of Inception.', 'inception': 'Features of Inception v3.'}.get(name, ''), {}
+    weights = weights_fingerprint(features.judge)
+    words = f"These are not FID values: the features are those of the judge '{name}' (weights {weights[:8]}), and only numbers with these weights and as many pictures can be compared."
+    return words, dict(judge=dict(name=name, weights=weights, trained_on=features.judge.record))
 
 # %% ../nbs/07_report.ipynb #c7c738bd
 class Judge:
@@ -400,7 +414,7 @@ def _plain(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 def weights_fingerprint(
-    vae:VAE,    # a model
+    vae,    # a model, or another network
 ) -> str:
     "SHA-256 of a model's weights, in the order of their names."
     sha = hashlib.sha256()
@@ -430,7 +444,7 @@ def evaluate_run(
     n:int=1000,             # how many of them, at most
     seed:int=0,             # which of them, and everything random
     distance='pyramid',     # of images: 'pyramid', 'pixel', 'lpips', or a function
-    features='faces',       # of images: 'faces', 'inception', or a function
+    features='faces',       # of images: 'faces', 'inception', the folder of a judge, or a function
     device:str='auto',      # 'auto', 'cpu', 'cuda' or 'mps'
     photographs:bool=False, # show faces of the store in the page; ToyFaces are always shown
     parts=None,             # names of PARTS_OF_REPORT; all if `None`
@@ -469,7 +483,7 @@ def _facts(case, run, n, names, photographs, seconds):
 
 # %% ../nbs/07_report.ipynb #76f42d3c
 HEADLINES = {   # what the table of a report shows: words, part, number
-    'ELBO, nats per image': ('bound', 'elbo'), 'KL, nats per image': ('bound', 'kl'), 'PSNR, dB': ('reconstruction', 'psnr'),
+    'ELBO, nats per image': ('bound', 'elbo'), 'KL, nats per image': ('bound', 'kl'), 'PSNR, dB': ('reconstruction', 'psnr'), 'SSIM': ('reconstruction', 'ssim'),
     'active dimensions': ('posterior', 'active_units'), 'squared MMD, codes to prior': ('posterior', 'mmd2'),
     'path length, faces, lerp': ('path_length', 'faces_lerp_full'), 'path length, faces, slerp': ('path_length', 'faces_slerp_full'),
     'path length, prior, lerp': ('path_length', 'prior_lerp_full'), 'path length, prior, slerp': ('path_length', 'prior_slerp_full'),
@@ -485,7 +499,7 @@ def report_table(
     *reports,   # results of evaluate_run, one or several to compare
 ) -> str:
     "The main numbers of one or several reports as a table in text, a column each."
-    rows = [[words, *(say_number(r.get(part, {}).get(key)) for r in reports)] for words, (part, key) in HEADLINES.items() if any(part in r for r in reports)]
+    rows = [[words, *(say_number(r.get(part, {}).get(key)) for r in reports)] for words, (part, key) in HEADLINES.items() if any(key in r.get(part, {}) for r in reports)]
     rows = [['', *(f"{r['model']['name']} on {r['store']['name']}" for r in reports)]] + rows
     widths = [max(len(row[i]) for row in rows) for i in range(len(reports) + 1)]
     return '\n'.join('  '.join([row[0].ljust(widths[0])] + [v.rjust(w) for v, w in zip(row[1:], widths[1:])]).rstrip() for row in rows)
