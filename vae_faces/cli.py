@@ -510,7 +510,7 @@ def evaluate_command(
 def judge_command(
     store:str,          # store of labelled faces: UTKFace, CelebA, CelebAMask-HQ or ToyFaces
     out:str='judge',    # folder to write; must not exist, or be empty
-    epochs:int=8,       # passes over the training images
+    epochs:int=12,      # passes over the training images
     seed:int=0,         # of the weights, the order and the shifts
     device:str='auto',  # auto, cpu, cuda or mps
 ):

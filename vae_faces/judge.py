@@ -7,7 +7,7 @@ __all__ = ['FaceTargets', 'face_targets', 'FaceNetwork', 'judge_loss', 'shake', 
            'judge_features', 'choose_features', 'psnr', 'ssim', 'SetScore', 'PictureScores', 'set_score',
            'picture_scores']
 
-# %% ../nbs/07_judge.ipynb #b0cfe722
+# %% ../nbs/07_judge.ipynb #f5fdb841
 import json, math, os, shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -21,14 +21,14 @@ from .latent import check_store, encode_store, slerp, store_labels
 from .metrics import FEATURES, frechet_distance, pixel_distance, precision_recall
 from .model import VAE, read_weights, save_config, save_weights
 
-# %% ../nbs/07_judge.ipynb #2c33846f
+# %% ../nbs/07_judge.ipynb #03afccec
 class FaceTargets(NamedTuple):
     "What is known about the faces of a store."
     names: list             # of the T targets
     numeric: list           # T times: a number, or else yes (1) and no (0)?
     values: torch.Tensor    # (N, T); NaN where it is not known
 
-# %% ../nbs/07_judge.ipynb #0f59b137
+# %% ../nbs/07_judge.ipynb #b1cfd4a8
 def face_targets(
     store,  # a store with labels
 ) -> FaceTargets:
@@ -41,7 +41,7 @@ def face_targets(
         columns = [torch.tensor([float(m[1]) if m else math.nan for m in found]), *columns]
     return FaceTargets(['age']*ages + list(labels), [True]*ages + [False]*len(labels), torch.stack(columns, 1))
 
-# %% ../nbs/07_judge.ipynb #ecaea1c8
+# %% ../nbs/07_judge.ipynb #3aca6cb5
 def _block(c_in, c_out, deep):
     "Halve height and width; look again if `deep`."
     step = lambda conv: [conv, nn.BatchNorm2d(c_out), nn.ReLU()]
@@ -52,7 +52,7 @@ class FaceNetwork(nn.Module):
     "A small network that tells something about a face; images (B, 3, H, W) to (B, T)."
     def __init__(self,
         targets,                    # a dict for each of T targets: `name`, and of numbers `mean` and `std`
-        widths=(24, 48, 96, 176),   # channels of the blocks; the last is the number of features
+        widths=(32, 64, 112, 144),   # channels of the blocks; the last is the number of features
         size:int=64,                # pixels to which pictures are brought first
     ):
         super().__init__()
@@ -71,7 +71,7 @@ class FaceNetwork(nn.Module):
 
     def forward(self, x): return self.head(self.features(x))
 
-# %% ../nbs/07_judge.ipynb #e9da1a32
+# %% ../nbs/07_judge.ipynb #f6792737
 def judge_loss(
     out,        # (B, T) of the network
     y,          # (B, T) targets, numbers standardised; NaN where not known
@@ -83,7 +83,7 @@ def judge_loss(
     each = torch.where(numeric, F.smooth_l1_loss(out, y, reduction='none'), F.binary_cross_entropy_with_logits(out, y, reduction='none'))
     return ((each*known).sum(0)/known.sum(0).clamp(min=1)).sum()
 
-# %% ../nbs/07_judge.ipynb #4f9246b8
+# %% ../nbs/07_judge.ipynb #ebc1cae5
 def shake(
     x,              # images (B, C, H, W)
     generator,      # a CPU generator
@@ -97,7 +97,7 @@ def shake(
     x = F.pad(x, (reach,)*4, mode='reflect')
     return x[torch.arange(n, device=x.device)[:, None, None], :, rows[:, :, None], cols[:, None]].permute(0, 3, 1, 2)
 
-# %% ../nbs/07_judge.ipynb #b47e6ae6
+# %% ../nbs/07_judge.ipynb #d5ee9006
 @torch.no_grad()
 def judge_figures(
     net,        # a FaceNetwork
@@ -117,7 +117,7 @@ def judge_figures(
         else: found[target['name']] = dict(accuracy=((guess > 0) == (y > .5)).double().mean().item(), blind=max(y.mean().item(), 1 - y.mean().item()))
     return found
 
-# %% ../nbs/07_judge.ipynb #139bcf6c
+# %% ../nbs/07_judge.ipynb #e6ec05b2
 def _aims(known, rows):
     "The targets of a network, and the (N, T) values it is to answer: numbers standardised over these rows."
     targets, values = [], known.values.clone()
@@ -149,13 +149,13 @@ def _learn(net, store, rows, values, epochs, lr, batch_size, generator):
                 optimizer.zero_grad(); loss.backward(); optimizer.step(); schedule.step(); bar.update()
     if not loss.isfinite(): raise FacesError('the training of the judge has diverged: take a lower lr')
 
-# %% ../nbs/07_judge.ipynb #ed0f3f6a
+# %% ../nbs/07_judge.ipynb #48cf1355
 def train_judge(
     store,                      # store with labels, or its folder
     out,                        # folder to write; must not exist yet, or be empty
-    epochs:int=8,               # passes over the training split
+    epochs:int=12,              # passes over the training split
     seed:int=0,                 # of weights, order, flips and shifts
-    widths=(24, 48, 96, 176),   # channels of the network's blocks
+    widths=(32, 64, 112, 144),   # channels of the network's blocks
     lr:float=3e-3,              # highest learning rate
     batch_size:int=64,          # faces per step
     device:str='auto',          # 'auto', 'cpu', 'cuda' or 'mps'
@@ -178,7 +178,7 @@ def train_judge(
     _save_judge(net, record, out)
     return load_judge(out, device)
 
-# %% ../nbs/07_judge.ipynb #a602f2d1
+# %% ../nbs/07_judge.ipynb #970c168c
 def _save_judge(net, record, out):
     "Write a judge's folder, whole or not at all."
     partial = make_folder(out.with_name(f'{out.name}.{os.getpid()}.tmp'))
@@ -191,7 +191,7 @@ def _save_judge(net, record, out):
     except OSError as error: raise FacesError(f"cannot write '{out}': {error.strerror or error}") from None
     finally: shutil.rmtree(partial, ignore_errors=True)
 
-# %% ../nbs/07_judge.ipynb #6146c124
+# %% ../nbs/07_judge.ipynb #99a511e4
 def _judge_config(folder):
     "The configuration of the judge in that folder; `FacesError` if there is none."
     advice = 'vae_faces_judge makes a judge'
@@ -215,14 +215,14 @@ def load_judge(
 ) -> FaceNetwork:
     "A trained judge, in evaluation mode; `record` is what judge.json says about it."
     folder = Path(folder)
-    net = FaceNetwork(**_judge_config(folder))
+    with torch.random.fork_rng(devices=[]): net = FaceNetwork(**_judge_config(folder))     # nobody else's random numbers
     read_weights(net, folder/'model.safetensors')
     try: net.record = json.loads((folder/'judge.json').read_text(encoding='utf-8'))
     except FileNotFoundError: pass
     except (ValueError, OSError) as e: raise FacesError(f"'{folder/'judge.json'}' is damaged: {e}") from None
     return in_reading_order(net.to(pick_device(str(device))).eval())
 
-# %% ../nbs/07_judge.ipynb #740633aa
+# %% ../nbs/07_judge.ipynb #3ad2c981
 def judge_features(
     judge,              # a FaceNetwork, or the folder of one
     device='cpu',       # where to compute
@@ -247,7 +247,7 @@ def choose_features(
     if not Path(name).exists(): raise FacesError(f"features must be {', '.join(FEATURES)} or the folder of a judge, and there is no folder '{name}'")
     return judge_features(name, device)
 
-# %% ../nbs/07_judge.ipynb #6b46d6e8
+# %% ../nbs/07_judge.ipynb #6408ef68
 def _pair(a, b):
     "Two batches of images of one shape, or `FacesError`."
     if a.ndim != 4 or a.shape != b.shape: raise FacesError(f'images to compare must both be (B, 3, H, W), not {tuple(a.shape)} and {tuple(b.shape)}')
@@ -259,7 +259,7 @@ def psnr(
     "Peak signal-to-noise ratio in dB: (B,); infinite for equal images."
     return -10*pixel_distance(*_pair(a, b)).log10()
 
-# %% ../nbs/07_judge.ipynb #60493723
+# %% ../nbs/07_judge.ipynb #8f7d880a
 def ssim(
     a, b,   # images (B, 3, H, W) in [0, 1], 11 pixels or more on each side
 ) -> torch.Tensor:
@@ -268,9 +268,10 @@ def ssim(
     except ImportError: raise FacesError('SSIM needs a package that is not installed: pip install torchmetrics') from None
     a, b = _pair(a, b)
     check_range('side of the images for SSIM', min(a.shape[-2:]), low=11)
-    return structural_similarity_index_measure(a, b, data_range=1., reduction='none').reshape(len(a))
+    _, windows = structural_similarity_index_measure(a, b, data_range=1., reduction='none', return_full_image=True)     # one around each pixel
+    return windows[..., 5:-5, 5:-5].flatten(1).mean(1)
 
-# %% ../nbs/07_judge.ipynb #bb980939
+# %% ../nbs/07_judge.ipynb #8b9acf51
 class SetScore(NamedTuple):
     "A set of pictures against real faces, in a judge's features."
     frechet: float      # squared Fréchet distance
@@ -290,7 +291,7 @@ class PictureScores(NamedTuple):
     prior: SetScore             # from the prior given; NaN if there is none
     midpoints: SetScore         # of paths between the codes of random pairs
 
-# %% ../nbs/07_judge.ipynb #059f2e05
+# %% ../nbs/07_judge.ipynb #93d63b4b
 def set_score(
     real,       # features (N, F) of real faces
     pictures,   # features (N, F) of as many others
