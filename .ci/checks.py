@@ -9,7 +9,7 @@ from email.parser import Parser
 from pathlib import Path
 
 root = Path(__file__).resolve().parent.parent
-heavy = ['wandb', 'matplotlib', 'ipywidgets', 'torchvision', 'imageio', 'sklearn', 'scipy', 'umap', 'cv2', 'onnx', 'onnxruntime'] # not to be imported before they are needed
+heavy = ['wandb', 'matplotlib', 'ipywidgets', 'torchvision', 'imageio', 'sklearn', 'scipy', 'umap', 'cv2', 'onnx', 'onnxruntime', 'torchmetrics', 'torch_fidelity', 'lpips'] # not to be imported before they are needed
 megabytes = 8                                                             # the wheel may not be larger
 minutes = 40                                                              # README's test command may take no longer
 

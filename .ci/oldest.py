@@ -14,7 +14,7 @@ from pathlib import Path
 from checks import Wrong, notebooks, root, run, settings
 
 home = Path(os.environ.get('XDG_CACHE_HOME', Path.home()/'.cache'))/'vae_faces-oldest'
-bounds = [bound for key in ('requirements', 'photos_requirements', 'maps_requirements') for bound in settings[key].split()]
+bounds = [bound for key in ('requirements', 'photos_requirements', 'maps_requirements', 'metrics_requirements') for bound in settings[key].split()]
 runner = ['nbclient', 'nbconvert', 'ipykernel']       # what runs the cells, and draws them, may be as new as the old versions let it
 
 

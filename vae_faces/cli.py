@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['make_parser', 'command', 'prep_command', 'train_command', 'download_command', 'reconstruct_command', 'sample_command',
            'prior_command', 'sharpen_command', 'morph_command', 'morph_grid_command', 'traverse_command',
-           'evaluate_command', 'export_command', 'toy_command', 'demo_command', 'bench_command', 'help_command']
+           'evaluate_command', 'judge_command', 'export_command', 'toy_command', 'demo_command', 'bench_command',
+           'help_command']
 
 # %% ../nbs/09_cli.ipynb #2173487d
 import argparse, functools, inspect, json, math, sys, typing
@@ -19,6 +20,7 @@ from .data import SPLITS, Store, prepare, toy_store
 from .demo import demo
 from .download import download
 from .export import export_run
+from .judge import train_judge
 from .latent import Codes, Directions, attribute_directions, check_store, decode_batches, decode_images, encode_batches, encode_store, morph_clips, principal_directions, ring, store_labels
 from .model import VAE, find_pretrained
 from .priors import compare_priors, fit_prior, load_prior, model_digest, prior_table, sample_faces, saved_priors
@@ -521,7 +523,7 @@ def evaluate_command(
     n:int=1000,             # how many of them, at most
     seed:int=0,             # which of them, and everything random
     distance:typing.Literal['pyramid', 'pixel', 'lpips']='pyramid', # of images; lpips needs a package and a download
-    features:typing.Literal['faces', 'inception']='faces',          # for Fréchet distances; inception needs a package and a download
+    features:str='faces',   # for Fréchet distances: faces, inception (needs a package and a download), or the folder of a judge
     parts:_names=None,      # parts of the report, with commas between, such as bound,frechet; all if not given
     photographs:bool=False, # show faces of the store in the page; ToyFaces are always shown
     device:str='auto',      # auto, cpu, cuda or mps
@@ -534,6 +536,25 @@ def evaluate_command(
     print(report_table(report))
     print(f"wrote '{Path(out)/'report.html'}' and '{Path(out)/'report.json'}'")
     print(json.dumps(report, ensure_ascii=False))
+
+# %% ../nbs/09_cli.ipynb #fc7a1b01
+@command
+def judge_command(
+    store:str,          # store of labelled faces: UTKFace, CelebA, CelebAMask-HQ or ToyFaces
+    out:str='judge',    # folder to write; must not exist, or be empty
+    epochs:int=12,      # passes over the training images
+    seed:int=0,         # of the weights, the order and the shifts
+    device:str='auto',  # auto, cpu, cuda or mps
+):
+    """Train a small network on labelled faces, whose features then measure how far generated faces are from real ones.
+
+    example: vae_faces_judge faces --out judge
+             vae_faces_evaluate run faces --features judge"""
+    net = train_judge(store, out, epochs, seed, device=device)
+    for name, told in net.record['valid'].items():
+        if 'accuracy' in told: print(f"{name:<24}{told['accuracy']:6.1%} right (always the same answer: {told['blind']:.1%})")
+        else: print(f"{name:<24}{told['mean_absolute_error']:6.2f} off on average (always the median: {told['blind']:.2f})")
+    print(f"wrote a judge that saw {net.record['faces']:,} faces to '{out}'")
 
 # %% ../nbs/09_cli.ipynb #68ab003f
 @command
