@@ -128,6 +128,10 @@ def _widths(text):
     try: return [int(w) for w in text.split(',')]
     except ValueError: raise argparse.ArgumentTypeError(f"'{text}' should be whole numbers with commas between, like 32,64,128,256") from None
 
+def _wrote(path, what):
+    size = Path(path).stat().st_size
+    print(f"wrote {what} to '{path}' ({size/1e6:.2f} MB)" if size >= 10_000 else f"wrote {what} to '{path}' ({size/1e3:.1f} kB)")
+
 ENOUGH = 20_000     # codes that the prior at the end of a training is fitted to, at most
 
 def _fit_prior(made, kind):
@@ -217,8 +221,6 @@ def _draw(store, split, n, seed):
     rows = torch.from_numpy(store.indices(split))
     if len(rows) < n: raise FacesError(f"{n} images are needed and the split '{split}' of store '{store.path}' has {len(rows)}: ask for fewer, or use --split all")
     return rows[torch.randperm(len(rows), generator=seeded(seed))[:n]].numpy()
-
-def _wrote(path, what): print(f"wrote {what} to '{path}' ({Path(path).stat().st_size/1e6:.2f} MB)")
 
 # %% ../nbs/09_cli.ipynb #6ae6ab5c
 @command

@@ -497,7 +497,7 @@ def load_prior(
     if prior.dim != latent: raise FacesError(f"the prior '{path}' draws {prior.dim} dimensions and the model '{run}' has {latent}: fit one to this model's codes")
     return prior
 
-# %% ../nbs/07_priors.ipynb #9f92f268
+# %% ../nbs/07_priors.ipynb #9b4ec517
 def prior_of_run(
     run,                # run folder, saved weights, or a bundled name
     store,              # store of the faces it was trained on, or its folder

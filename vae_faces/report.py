@@ -20,11 +20,11 @@ from .data import SPLITS, Store
 from .latent import Directions, attribute_directions, between, change_matrix, check_store, decode_images, encode_batches, encode_store, lerp, slerp, store_labels
 from .latent import active_units, aggregated_posterior, error_map, mmd_test, moment_kl, mutual_information, plot_activity
 from .loss import kl_per_dimension
-from .metrics import TOY_FACTORS, dci, edge_features, effective_rank, evenness, factor_movement, factor_table, factor_vae_score, frechet_scores
+from .metrics import TOY_FACTORS, dci, edge_features, effective_rank, evenness, factor_movement, factor_table, factor_vae_score, frechet_distance, frechet_scores
 from .metrics import importance_bound, jacobian_spectrum, local_lipschitz, log_prior, mutual_information_gap, path_lengths, path_steps
 from .metrics import pick_distance, pick_features, pixel_distance, precision_recall, trimmed_mean, typicality
 from .model import VAE, find_pretrained
-from .priors import NormalPrior, load_prior, out_of_date, prior_of_run, sample_faces, saved_priors
+from .priors import NormalPrior, load_prior, out_of_date, sample_faces, saved_priors
 from .show import labelled_rows, new_figure, png_bytes
 from .synth import toy_factors
 
