@@ -265,7 +265,7 @@ def bench_train(
         store = Store(source) if source else toy_store(Path(folder)/'toys', 4096)
         files = Path(folder)/'png'; files.mkdir()
         for i, x in enumerate(store.images[:4096]): Image.fromarray(x).save(files/f'{i:05d}.png')
-        model = lambda: VAE(store.size, channels=channels).to(device)
+        model = lambda: VAE(store.size, channels=channels, likelihood='bernoulli').to(device)     # the reference's, in all lines
         works, told, begun = {'reference': reference_loop(files, model(), workers)}, {}, time.perf_counter()
         for name in RUNGS if rungs is None else rungs:
             told |= RUNGS[name]; begun = time.perf_counter()
@@ -321,7 +321,7 @@ def bench_decode(
 SOAK = """
 import sys
 from vae_faces.train import fit
-fit(sys.argv[1], sys.argv[2], epochs=int(sys.argv[3]), latent=16, channels=(16, 32, 64), batch_size=32, ema=.99, flip=True, compile='off', device='cpu', resume=True, save_minutes=float(sys.argv[4]))
+fit(sys.argv[1], sys.argv[2], epochs=int(sys.argv[3]), likelihood='bernoulli', latent=16, channels=(16, 32, 64), batch_size=32, ema=.99, flip=True, compile='off', device='cpu', resume=True, save_minutes=float(sys.argv[4]))
 """
 
 def _whole(run):

@@ -105,8 +105,8 @@ vae_faces_help</pre>
     with atomic_path(Path(out)/'index.html') as temporary: temporary.write_text(page, encoding='utf-8')
 
 # %% ../nbs/08_demo.ipynb #6f98fedc
-WARM = dict(start='toyfaces-64', latent=96, channels=(24, 48, 96, 192), batch_size=64, lr=1e-3, schedule='trapezoid', beta=.25)
-SCRATCH = dict(latent=64, channels=(16, 32, 64, 128), batch_size=64, lr=4e-3, schedule='trapezoid', beta=.25)
+WARM = dict(start='toyfaces-64', likelihood='bernoulli', latent=96, channels=(24, 48, 96, 192), batch_size=64, lr=1e-3, schedule='trapezoid', beta=.25)
+SCRATCH = dict(likelihood='bernoulli', latent=64, channels=(16, 32, 64, 128), batch_size=64, lr=4e-3, schedule='trapezoid', beta=.25)
 
 def _say_kept(kept):
     "The measure of the section before, in a sentence."

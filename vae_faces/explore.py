@@ -22,6 +22,7 @@ from .latent import Directions, attribute_directions, decode_images, encode_batc
 from .loss import kl_per_dimension
 from .model import VAE
 from .photos import Crop, Cropper, crop_face, crop_whole
+from .priors import NormalPrior, own_prior
 from .show import image_grid, labelled_rows, save_animation, save_image
 from .synth import toy_attributes, toy_faces, toy_factors
 
@@ -196,6 +197,7 @@ class Lab(NamedTuple):
     attributes: Directions  # yes/no properties; `None` if the faces have none
     dimensions: Directions  # by KL
     missing: str            # one line on attributes that are not there
+    prior: object = None    # where random faces are drawn, a `Prior`; N(0, I) if `None`
 
 # %% ../nbs/08_explore.ipynb #877fbbfb
 class ToyFaces:
@@ -270,7 +272,8 @@ def load_lab(
         title = f'store {faces.path.name}'
         mean, logvar, labels = _store_codes(vae, faces, n, seed)
     attributes, missing = usable_attributes(mean, labels)
-    return Lab(vae, run, faces, title, mean, component_directions(mean), attributes, dimension_directions(kl_per_dimension(mean, logvar).mean(0)), missing)
+    return Lab(vae, run, faces, title, mean, component_directions(mean), attributes, dimension_directions(kl_per_dimension(mean, logvar).mean(0)), missing,
+               None if run is None else own_prior(run))
 
 # %% ../nbs/08_explore.ipynb #9a44907b
 class Pacer:
@@ -517,12 +520,18 @@ class Explorer:
         z = encode_batches(lab.vae, x)
         self.face, self.ends = Face(z[0], f'row 0 of {lab.title}'), z[torch.arange(4) % len(z)]
         self.held, self.pad, self.faces = None, None, None
+        self.prior = lab.prior or NormalPrior(lab.vae.latent)
         self.pacer = Pacer(self._draw)
         self._build()
         self._shape(); self._open()
         self._draw()
 
     def __repr__(self): return f'Explorer({self.lab.title}: {"; ".join(self.face.notes)})'
+
+    @property
+    def drawn_from(self) -> str:
+        "Where random faces come from, in words."
+        return 'N(0, I)' if self.prior.kind == 'normal' else f"the run's prior '{self.prior.kind}'"
 
     @property
     def image(self) -> np.ndarray:
@@ -550,6 +559,7 @@ def _build(self:Explorer):
     self.picture = widgets.Image(format='png', layout=widgets.Layout(width='100%', max_width='320px'))
     actions = [('Random', self.random), ('Reset', self.reset), ('Undo', self.undo), ('Save PNG', self.save_png), ('Save GIF', self.save_gif), ('Code', self.toggle_code)]
     self.buttons = {text: widgets.Button(description=text, layout=widgets.Layout(width='auto', flex='1 1 30%')) for text, _ in actions}
+    self.buttons['Random'].tooltip = f'Another face: a draw from {self.drawn_from}'
     for text, action in actions: self.buttons[text].on_click(lambda _, action=self._guard(action): action())
     self.line = widgets.HTML(layout=widgets.Layout(width='100%'))
     self.code = widgets.Textarea(layout=widgets.Layout(width='100%', height='16em'))
@@ -652,14 +662,14 @@ def _shape(self:Explorer):
     self._ask()
 
 @patch
-def _random(self:Explorer, seed): return torch.randn(self.lab.vae.latent, generator=seeded(seed))
+def _random(self:Explorer, seed): return self.prior.sample(1, seeded(seed))[0]
 
 # %% ../nbs/08_explore.ipynb #3d5556a7
 @patch
 def random(self:Explorer):
-    "Another face: a draw from the prior."
+    "Another face: a draw from the prior, the run's own where there is one."
     self.seed += 1
-    self._go(self.face.begin, self._random(self.seed), f'random face, seed {self.seed}')
+    self._go(self.face.begin, self._random(self.seed), f'random face from {self.drawn_from}, seed {self.seed}')
 
 @patch
 def _go(self:Explorer, step, *args):

@@ -20,6 +20,7 @@ from .explore import Lab, component_directions, dimension_directions, load_lab
 from .latent import Directions, encode_posteriors, fit_density
 from .loss import kl_per_dimension
 from .model import VAE, bundled
+from .priors import NormalPrior, own_prior, sample_faces
 from .report import weights_fingerprint
 from .synth import whole_folder
 
@@ -188,9 +189,10 @@ def start_latents(
     seed:int=0,             # of the draws
     photographs:bool=False, # give away the codes of photographs
 ) -> torch.Tensor:
-    "Latents where faces are, for the page to begin with: codes, or for photographs draws from their density, (N, D)."
+    "Latents where faces are, for the page to begin with: codes, or for photographs draws from the run's prior or their density, (N, D)."
     private = isinstance(lab.faces, Store) and lab.faces.info.get('kind') != 'toyfaces'
     if photographs or not private: return lab.z[:n]
+    if lab.prior is not None and lab.prior.kind != 'normal': return lab.prior.sample(n, seeded(seed))
     varies = lab.z.var(0) > .01
     return fit_density(lab.z, varies if varies.any() else None, components=min(4, len(lab.z)), seed=seed).sample(n, seeded(seed))
 
@@ -199,13 +201,14 @@ def dream_lab(
     vae:VAE,        # a model
     n:int=1000,     # faces from which the axes are worked out
     seed:int=0,     # which
+    prior=None,     # where it draws them, a `Prior`; N(0, I) if `None`
 ) -> Lab:
     "What `load_lab` gives, from faces that the model makes up."
     check_range('number of faces', n, 2)
-    g = seeded(seed)
-    mean, logvar = map(torch.cat, zip(*[encode_posteriors(vae, vae.sample(min(256, n - i), g)) for i in range(0, n, 256)]))
+    g, prior = seeded(seed), prior or NormalPrior(vae.latent)
+    mean, logvar = map(torch.cat, zip(*[encode_posteriors(vae, sample_faces(vae, prior, min(256, n - i), g)) for i in range(0, n, 256)]))
     missing = 'attributes need labelled faces: give a store'
-    return Lab(vae, None, None, 'faces that the model made up', mean, component_directions(mean), None, dimension_directions(kl_per_dimension(mean, logvar).mean(0)), missing)
+    return Lab(vae, None, None, 'faces that the model made up', mean, component_directions(mean), None, dimension_directions(kl_per_dimension(mean, logvar).mean(0)), missing, prior)
 
 def space_record(
     lab:Lab,                # a model and codes of faces
@@ -284,7 +287,7 @@ def export_lab(
 ) -> Lab:
     "The model and the faces to find axes in: those of the store; ToyFaces for a bundled model; else the model's own dreams."
     if store is not None or run in bundled(): return load_lab(run, store, n, seed)
-    return dream_lab(run.eval() if isinstance(run, VAE) else VAE.from_pretrained(run), n, seed)
+    return dream_lab(run.eval(), n, seed) if isinstance(run, VAE) else dream_lab(VAE.from_pretrained(run), n, seed, own_prior(run))
 
 def export_run(
     run='toyfaces-64',      # run folder, a bundled name, hub id, or a VAE

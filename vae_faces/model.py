@@ -390,7 +390,7 @@ def find_pretrained(
     if folder.exists(): raise FacesError(f"'{name}' is a file: give the folder that holds config.json and model.safetensors")
     if text.count('/') != 1 or text.startswith(('.', '/', '~')): raise FacesError(f"there is no model folder '{name}'; the package brings {', '.join(bundled())}")
     from huggingface_hub import snapshot_download
-    try: return Path(snapshot_download(text, allow_patterns=['config.json', 'model.safetensors'], **hub_args))
+    try: return Path(snapshot_download(text, allow_patterns=['config.json', 'model.safetensors', 'prior-*.safetensors'], **hub_args))
     except Exception as e:
         raise FacesError(f"there is no folder '{name}' here, and the Hugging Face Hub gave none of that name: {type(e).__name__}") from e
 

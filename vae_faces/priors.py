@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['PRIORS', 'normal_noise', 'Prior', 'NormalPrior', 'sample_faces', 'GaussianPrior', 'MixturePrior', 'WhitePrior',
            'WhiteNetwork', 'TwoStagePrior', 'Velocity', 'flow_loss', 'heun', 'FlowPrior', 'fit_prior', 'model_digest',
-           'read_prior', 'saved_priors', 'load_prior', 'PriorScores', 'compare_priors', 'prior_table']
+           'read_prior', 'saved_priors', 'load_prior', 'prior_of_run', 'out_of_date', 'own_prior', 'PriorScores',
+           'compare_priors', 'prior_table']
 
 # %% ../nbs/07_priors.ipynb #77b140f5
 import hashlib, inspect, json, math
@@ -16,7 +17,8 @@ from torch import nn
 from torch.distributions import Independent, MultivariateNormal, Normal
 from torch.nn import functional as F
 from .core import FacesError, atomic_path, check_choice, check_range, progress, seeded
-from .latent import Codes, Density, _check_moments, active_units, aggregated_posterior, encode_posteriors, fit_density, hole_share, moment_kl
+from .data import Store
+from .latent import Codes, Density, _check_moments, active_units, aggregated_posterior, check_store, encode_posteriors, encode_store, fit_density, hole_share, moment_kl
 from .loss import Elbo, elbo, standard_normal
 from .metrics import FaceFeatures, frechet_distance, kernel_distance, precision_recall
 from .model import VAE, find_pretrained, read_config
@@ -494,6 +496,39 @@ def load_prior(
     prior = read_prior(path)
     if prior.dim != latent: raise FacesError(f"the prior '{path}' draws {prior.dim} dimensions and the model '{run}' has {latent}: fit one to this model's codes")
     return prior
+
+# %% ../nbs/07_priors.ipynb #9b4ec517
+def prior_of_run(
+    run,                # run folder, saved weights, or a bundled name
+    store,              # store of the faces it was trained on, or its folder
+    kind:str='mixture', # one of PRIORS
+    split:str='train',  # 'train', 'valid', 'test' or 'all'
+    n:int=None,         # how many of its images; all if `None`
+    seed:int=0,         # of everything random
+    out=None,           # folder for the prior; the run's if `None`
+    device='cpu',       # where to encode
+    **options,          # of that kind's `fit`, such as components, steps or hidden
+) -> tuple: # the prior, the codes it was fitted to, and the file
+    "Fit a prior to the codes that a run's model gives to faces of a store, and save it with the run."
+    folder, vae, store = find_pretrained(run), VAE.from_pretrained(run, device=device), store if isinstance(store, Store) else Store(store)
+    codes = encode_store(vae, check_store(vae, store, f"the model '{run}'"), split, n, seed)
+    prior = fit_prior(codes, kind, seed, **options)
+    prior.record |= dict(split=split, store=store.info.get('fingerprint'), model=model_digest(folder))
+    return prior, codes, prior.save(folder if out is None else out)
+
+def out_of_date(
+    prior:Prior,    # from a file
+    run,            # the model that it is to draw for
+) -> bool:
+    "Was it fitted to other weights than the model has now?"
+    return prior.record.get('model') not in (None, model_digest(find_pretrained(run)))
+
+def own_prior(
+    run,    # run folder, saved weights, or a bundled name
+) -> Prior:
+    "Where to draw a run's new faces: the prior saved with it, if there is exactly one; else N(0, I)."
+    saved = saved_priors(find_pretrained(run))
+    return load_prior(run, saved[0] if len(saved) == 1 else 'normal')
 
 # %% ../nbs/07_priors.ipynb #79262a79
 class PriorScores(NamedTuple):

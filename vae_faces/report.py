@@ -21,10 +21,11 @@ from .judge import choose_features, psnr, ssim
 from .latent import Directions, attribute_directions, between, change_matrix, check_store, decode_images, encode_batches, encode_store, lerp, slerp, store_labels
 from .latent import active_units, aggregated_posterior, error_map, mmd_test, moment_kl, mutual_information, plot_activity
 from .loss import kl_per_dimension
-from .metrics import TOY_FACTORS, dci, edge_features, effective_rank, evenness, factor_movement, factor_table, factor_vae_score, frechet_scores
+from .metrics import TOY_FACTORS, dci, edge_features, effective_rank, evenness, factor_movement, factor_table, factor_vae_score, frechet_distance, frechet_scores
 from .metrics import importance_bound, jacobian_spectrum, local_lipschitz, log_prior, mutual_information_gap, path_lengths, path_steps
-from .metrics import pick_distance, pick_features, pixel_distance, trimmed_mean, typicality
+from .metrics import pick_distance, pick_features, pixel_distance, precision_recall, trimmed_mean, typicality
 from .model import VAE, find_pretrained
+from .priors import NormalPrior, load_prior, out_of_date, sample_faces, saved_priors
 from .show import labelled_rows, new_figure, png_bytes
 from .synth import toy_factors
 
@@ -59,7 +60,8 @@ def open_case(
     features = choose_features(features, vae.device)
     distance, name = pick_distance(distance, vae.device), distance if isinstance(distance, str) else getattr(distance, '__name__', 'own')
     codes = encode_store(vae, store, split, min(n, there), seed)
-    return SimpleNamespace(vae=vae, store=store, split=split, seed=seed, codes=codes, z=codes.mean, x=store[codes.rows], distance=distance, distance_name=name,
+    priors = {'N(0, I)': NormalPrior(vae.latent)} | ({} if isinstance(run, VAE) else {f'prior {kind}': load_prior(run, kind) for kind in saved_priors(find_pretrained(run))})
+    return SimpleNamespace(run=run, priors=priors, vae=vae, store=store, split=split, seed=seed, codes=codes, z=codes.mean, x=store[codes.rows], distance=distance, distance_name=name,
                            features=features, toy=toy_rows(store, codes.rows), photographs=photographs or store.info.get('kind') == 'toyfaces')
 
 LEAST = 128     # fewer faces than this make no report
@@ -231,22 +233,38 @@ def jacobian_part(case, full=8, many=48):
                 [(png_bytes(figure, 110), f'Singular values of the Jacobian at {full} draws from the prior, on a logarithmic scale.')])
 
 # %% ../nbs/07_report.ipynb #47278b13
+def _sample_scores(case, reference, features, n):
+    "Samples from each prior of the case, all from the noise that `frechet_scores` draws: Fréchet distance, precision and recall."
+    real, scores = features(reference), {}
+    for name, prior in case.priors.items():
+        torch.randperm(n, generator=(noise := seeded(case.seed + 5)))
+        drawn = features(sample_faces(case.vae, prior, n, noise).cpu())
+        scores[name] = dict(zip(('samples', 'precision', 'recall'), (frechet_distance(real, drawn), *precision_recall(real, drawn))))
+    return scores
+
 def frechet_part(case):
-    "Fréchet distances of reconstructions, samples and midpoints to held-out faces."
+    "Fréchet distances of reconstructions, samples and midpoints to held-out faces, and precision and recall of samples."
     half = len(case.x)//2
     x, reference = case.x[:half], case.x[half:]
     features = pick_features(case.features, reference, case.vae.device)
     name = case.features if isinstance(case.features, str) else getattr(case.features, '__name__', 'own')
-    found = frechet_scores(case.vae, x, reference, features, seeded(case.seed + 5))
-    rows = [('set', 'distance', 'over the floor'), ('held-out faces (floor)', found.floor, 1.)] + [(key, value, value/max(found.floor, 1e-12)) for key, value in list(found._asdict().items())[1:]]
+    found, scores = frechet_scores(case.vae, x, reference, features, seeded(case.seed + 5)), _sample_scores(case, reference, features, half)
     warn, facts = _say_features(features, name)
-    with torch.no_grad(): faces = {'samples': case.vae.sample(10, seeded(case.seed))}
+    usual, *fitted = scores.values()
+    numbers = dict(found._asdict(), features=name, images=half, **facts, precision=usual['precision'], recall=usual['recall'], priors=scores)
+    if fitted: numbers |= {f'fitted_{key}': value for key, value in min(fitted, key=lambda s: s['samples']).items()}
+    line = lambda name, value, more=('–', '–'): (name, value, value/max(found.floor, 1e-12), *more)
+    rows = [('set', 'distance', 'over the floor', 'precision', 'recall'), line('held-out faces (floor)', found.floor), line('reconstructions', found.reconstructions),
+            *(line(f'samples, {name}', s['samples'], (s['precision'], s['recall'])) for name, s in scores.items()), line('midpoints', found.midpoints)]
+    stale = [name for name, prior in case.priors.items() if not isinstance(case.run, VAE) and out_of_date(prior, case.run)]
+    if stale: warn += f" Fitted to other weights than these: {', '.join(stale)}; vae_faces_prior fits again."
+    faces = {f'samples, {name}' if fitted else 'samples': sample_faces(case.vae, prior, 10, seeded(case.seed)) for name, prior in case.priors.items()}
     order = torch.randperm(half, generator=seeded(case.seed))[:10]
     faces['midpoints'] = case.vae.decode(slerp(case.z[order], case.z[order.roll(1)], [.5])[:, 0].to(case.vae.device)).mean.detach()
     return Part('Fréchet distances', f'Squared Fréchet distance to {len(reference)} held-out faces: of other held-out faces (a floor), of their reconstructions, '
-                f'of samples from the prior, and of midpoints of spherical paths between pairs, {half} of each. {warn}',
-                dict(found._asdict(), features=name, images=half, **facts), rows,
-                [(png_bytes(labelled_rows({k: v.cpu() for k, v in faces.items()})), 'Ten samples from the prior, and ten midpoints of paths between two faces.')])
+                f'of samples from {" and from ".join(case.priors)}, and of midpoints of spherical paths between pairs, {half} of each. '
+                f'Precision is the share of the samples that look like held-out faces, recall the share of held-out faces that look like samples. {warn}',
+                numbers, rows, [(png_bytes(labelled_rows({k: v.cpu() for k, v in faces.items()})), 'Ten samples from each prior, and ten midpoints of paths between two faces.')])
 
 def _say_features(features, name):
     "A sentence about the features, and what report.json says of them."
@@ -491,7 +509,8 @@ HEADLINES = {   # what the table of a report shows: words, part, number
     'evenness, faces, lerp': ('evenness', 'faces_lerp'), 'evenness, faces, slerp': ('evenness', 'faces_slerp'),
     'local Lipschitz constant': ('jacobian', 'lipschitz_mean'), 'effective rank': ('jacobian', 'effective_rank'),
     'Fréchet, floor': ('frechet', 'floor'), 'Fréchet, reconstructions': ('frechet', 'reconstructions'),
-    'Fréchet, midpoints': ('frechet', 'midpoints'), 'Fréchet, samples': ('frechet', 'samples'),
+    'Fréchet, midpoints': ('frechet', 'midpoints'), 'Fréchet, samples': ('frechet', 'samples'), 'precision, samples': ('frechet', 'precision'), 'recall, samples': ('frechet', 'recall'),
+    'Fréchet, samples of the fitted prior': ('frechet', 'fitted_samples'), 'precision, fitted prior': ('frechet', 'fitted_precision'), 'recall, fitted prior': ('frechet', 'fitted_recall'),
     'direction changes itself': ('attributes', 'own'), 'direction changes others': ('attributes', 'others'),
     'MIG': ('factors', 'mig'), 'disentanglement': ('factors', 'disentanglement'), 'FactorVAE score': ('factors', 'factor_vae'),
     'factors seen to move, mean': ('factors', 'mean_seen')}

@@ -7,7 +7,7 @@ __all__ = ['to_uint8', 'grid_frames', 'image_grid', 'labelled_rows', 'save_image
            'png_bytes', 'new_figure', 'plot_history']
 
 # %% ../nbs/00_show.ipynb #7b32e16c
-import base64, io, math
+import base64, html, io, math
 from contextlib import closing
 from fractions import Fraction
 from functools import partial
@@ -281,6 +281,7 @@ def show_animation(
     loop:bool=True,         # play for ever, or once
     pingpong:bool=False,    # play forward, then backward
     scale:int=1,            # each pixel becomes `scale` × `scale` on the screen, without growing the file
+    alt:str='animation',    # what it shows, in words, for those who cannot see it
 ):  # an `IPython.display.HTML`
     "Show an animation in a notebook, as an embedded GIF."
     from IPython.display import HTML
@@ -288,7 +289,7 @@ def show_animation(
     check_range('scale', scale, 1)
     with TemporaryDirectory() as folder: data = save_animation(frames, Path(folder)/'shown.gif', fps, loop, pingpong).read_bytes()
     width = int.from_bytes(data[6:8], 'little')*scale
-    return HTML(f'<img src="data:image/gif;base64,{base64.b64encode(data).decode()}" width="{width}" style="image-rendering: pixelated" alt="animation">')
+    return HTML(f'<img src="data:image/gif;base64,{base64.b64encode(data).decode()}" width="{width}" style="image-rendering: pixelated" alt="{html.escape(alt)}">')
 
 # %% ../nbs/00_show.ipynb #8571f863
 def _columns(history):
@@ -346,7 +347,7 @@ def plot_history(
             seen = np.isfinite(values)                      # epochs that were not measured are passed over
             if seen.any(): axes.plot(columns['epoch'][seen], sign*values[seen], marker='.', label=label)
         axes.set(title=name, xlabel='epoch')
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=.3)
     figure.axes[0].set_ylabel('nats per image')
     if figure.axes[0].lines: figure.axes[0].legend()

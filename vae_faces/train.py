@@ -18,7 +18,7 @@ from .core import FacesError, atomic_path, check_choice, check_range, make_folde
 from .data import Batches, Store
 from .fast import PRECISIONS, Bound, Ledger, Step, adam, compile_bound, in_reading_order, keep_freed_memory, pad_pixels, pick_precision, spare_biases
 from .loss import LIKELIHOODS
-from .model import PRESETS, VAE, default_channels, save_config, save_weights
+from .model import PRESETS, VAE, default_channels, find_pretrained, read_config, save_config, save_weights
 from .show import image_grid, labelled_rows, plot_history, save_image
 from .team import Team, share_weight
 
@@ -113,16 +113,16 @@ class Recipe:
     latent:int=128          # D, the number of latent dimensions
     channels:tuple=None     # encoder channels; what the network's name says if `None`
     network:str='reference' # encoder and decoder, by their name in `model.PRESETS`
-    likelihood:str='bernoulli'  # what the decoder's output parameterises, by its name in `loss.LIKELIHOODS`
+    likelihood:str=None     # what the decoder's output parameterises, by its name in `loss.LIKELIHOODS`; from the preset if `None`
     sigma:float=None        # standard deviation of a pixel, for the likelihood 'gaussian'
     free_bits:float=0.      # nats per latent dimension that are charged whether they are used or not
     split:str='train'       # images to train on: 'train', or 'all' of the store
     seed:int=0              # of the weights, the order and the noise
-    start:str=None          # begin with the weights of this model: a run, a folder, a bundled name
+    start:str=None          # begin with the weights of this model (a run, a folder, a bundled name), and with its network and likelihood
 
 RECIPES = {
-    'reference': dict(batch_size=32, lr=1e-3, schedule='constant', warmup=0., precision='float32', compile='off', spare_biases=False, ema=0., clip=0., kl_warmup=0., flip=False),
-    'default': dict(schedule='cosine', warmup=.05, precision='auto', compile='auto', spare_biases=True, ema=0., clip=0., kl_warmup=0., flip=False),
+    'reference': dict(likelihood='bernoulli', batch_size=32, lr=1e-3, schedule='constant', warmup=0., precision='float32', compile='off', spare_biases=False, ema=0., clip=0., kl_warmup=0., flip=False),
+    'default': dict(likelihood='gaussian-optimal', schedule='cosine', warmup=.05, precision='auto', compile='auto', spare_biases=True, ema=0., clip=0., kl_warmup=0., flip=False),
 }
 
 # %% ../nbs/05_train.ipynb #057a2b02
@@ -131,6 +131,15 @@ def default_batch(
 ) -> int:
     "The default batch size: 128, halved until an epoch has 64 steps, but never below 16."
     return next((n for n in (128, 64, 32) if images >= 64*n), 16)
+
+def _inherited(start, likelihood=None):
+    "What a recipe takes from the trained model that it begins with."
+    config = read_config(find_pretrained(start)/'config.json')
+    kinds = {name: (shape['network'], shape.get('depth', 0)) for name, shape in PRESETS.items()}
+    taken = dict(network=next((name for name, kind in kinds.items() if kind == (config['network'], config['depth'])), None),
+                 channels=config['channels'], latent=config['latent'], likelihood=config['likelihood'])
+    if likelihood in (None, config['likelihood']): taken['sigma'] = config['sigma']
+    return {name: value for name, value in taken.items() if value is not None}
 
 def make_recipe(
     images:int=8192,    # how many there are to learn from
@@ -141,7 +150,8 @@ def make_recipe(
     for name in given: check_choice('part of a recipe', name, known)
     given = {k: v for k, v in given.items() if v is not None}
     preset = given.get('preset', known['preset'])
-    r = {**known, **RECIPES[check_choice('preset', preset, RECIPES)], **given}
+    taken = _inherited(given['start'], given.get('likelihood')) if 'start' in given else {}
+    r = {**known, **RECIPES[check_choice('preset', preset, RECIPES)], **taken, **given}
     if r['batch_size'] is None: r['batch_size'] = default_batch(images)
     if r['lr'] is None: r['lr'] = 1e-3*r['batch_size']/32
     r['channels'], r['start'] = list(r['channels']) if r['channels'] else None, str(r['start']) if r['start'] else None
@@ -249,10 +259,10 @@ def read_history(
 def save_pictures(
     folder,     # where they go
     vae, faces, # a model, and faces (B, 3, H, W) to reconstruct
-    latents,    # latents (B, D) to decode
+    latents,    # latents (B, D) to decode, drawn from N(0, I)
     epoch:int,  # written into the names
 ) -> tuple:
-    "Save a grid of reconstructions and one of samples, and return their paths."
+    "Save a grid of reconstructions and one of samples from N(0, I), and return their paths."
     vae.eval()
     paths = Path(folder)/f'reconstructions-{epoch:03d}.png', Path(folder)/f'samples-{epoch:03d}.png'
     save_image(labelled_rows({'Original': faces, 'Reconstruction': vae.reconstruct(faces.to(vae.device)).cpu()}), paths[0])
@@ -288,7 +298,7 @@ class Training:
         self.store, self.out, self.recipe, self.team, self.device, self.epochs = store, Path(out), recipe, team, team.device, epochs
         r, seed = recipe, recipe['seed']
         self.vae = in_reading_order(make_vae(store.size, r).to(self.device))
-        if r['start']: _start_from(self.vae, r['start'])
+        if r['start'] and not (self.out/'checkpoint.pt').exists(): _start_from(self.vae, r['start'])
         if r['spare_biases']: spare_biases(self.vae)
         precision = pick_precision(r['precision'], self.device)
         if precision != torch.float32: pad_pixels(self.vae)
@@ -494,7 +504,8 @@ def resumed_recipe(
     try: record = json.loads((out/'training.json').read_text(encoding='utf-8')); kept = record['recipe']; mark = record['store_fingerprint']
     except (OSError, ValueError, KeyError, TypeError): raise FacesError(f"'{out/'training.json'}' is missing or damaged, so the run cannot be resumed") from None
     if mark != store.fingerprint: raise FacesError(f"run '{out}' was trained on another store than '{store.path}' (the fingerprints differ)")
-    plain, asked = make_recipe(**kept), make_recipe(**given)
+    plain, asked = make_recipe(**{'likelihood': 'bernoulli', **kept, 'start': None}), make_recipe(**given)     # before there was a choice, it was Bernoulli
+    plain['start'] = kept.get('start')
     for key, value in given.items():
         if value is not None and asked[key] != plain[key]:
             raise FacesError(f"run '{out}' was started with {key.replace('_', ' ')} {plain[key]} and cannot be resumed with {asked[key]}: choose another folder")
@@ -628,7 +639,8 @@ class wandb_logger:
 
     def __call__(self, training):
         row = training.history[-1]
-        pictures = {n: self.wandb.Image(str(training.out/'samples'/f'{n}-{row["epoch"]:03d}.png')) for n in ('reconstructions', 'samples')}
+        pictures = {n: self.wandb.Image(str(training.out/'samples'/f'{n}-{row["epoch"]:03d}.png'), caption=words)
+                    for n, words in dict(reconstructions='faces and their reconstructions', samples='draws from N(0, I)').items()}
         self.run.log({**{k: v for k, v in row.items() if k != 'epoch'}, **pictures}, step=row['epoch'])
 
     def finish(self):
