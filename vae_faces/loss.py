@@ -250,10 +250,12 @@ class OptimalNormal(Distribution):
     @property
     def variance(self): return self.running.expand_as(self._mean)
 
+    def error(self, value): return (value - self._mean).detach().square().mean()     # over the batch
+
     def log_prob(self, value):
         variance = self.running
         if self.training:
-            variance = (value - self._mean).detach().square().mean().clamp(min=FINEST**2)
+            variance = self.error(value).clamp(min=FINEST**2)
             with torch.no_grad(): self.running.lerp_(variance.to(self.running.dtype), self.momentum)
         return Normal(self._mean, variance.sqrt(), validate_args=False).log_prob(value).sum((-3, -2, -1))
 
@@ -264,13 +266,13 @@ class OptimalNormal(Distribution):
 # %% ../nbs/03_loss.ipynb #290e47a5
 class OptimalGaussianLikelihood(PixelLikelihood):
     "A normal per pixel and channel, with one standard deviation for all: the best for the batch in training, its running average after."
-    measure = 'density'
+    measure, family = 'density', OptimalNormal
 
     def __init__(self):
         super().__init__()
         self.register_buffer('variance', torch.tensor(1/12))        # of a brightness drawn evenly from [0, 1]
 
-    def forward(self, raw): return OptimalNormal(full_precision(raw).sigmoid(), self.variance, self.training)
+    def forward(self, raw): return self.family(full_precision(raw).sigmoid(), self.variance, self.training)
 
 # %% ../nbs/03_loss.ipynb #2752558c
 class LaplaceLikelihood(SharedGaussianLikelihood):
