@@ -445,11 +445,11 @@ def save(self:Prior,
     folder,     # the run's folder
 ) -> Path:
     "Write the prior as `prior-KIND.safetensors` in that folder, whole or not at all."
-    from safetensors.torch import save_file
+    from safetensors.torch import save
     header = json.dumps(dict(kind=self.kind, config=self.config, record=self.record))
     path = Path(folder)/f'prior-{self.kind}.safetensors'
     tensors = {name: value.detach().contiguous() for name, value in self.state_dict().items()}
-    with atomic_path(path) as temporary: save_file(tensors or {'empty': torch.zeros(1)}, temporary, metadata={'format': 'pt', 'prior': header})
+    with atomic_path(path) as temporary: temporary.write_bytes(save(tensors or {'empty': torch.zeros(1)}, metadata={'format': 'pt', 'prior': header}))
     return path
 
 # %% ../nbs/07_priors.ipynb #b5e42ce9

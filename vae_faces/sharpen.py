@@ -6,7 +6,7 @@
 __all__ = ['SHARP', 'hinge_loss', 'Critic', 'SharpLoss', 'latents_to_judge', 'decoder_loss', 'feature_distance', 'sharp_recipe',
            'Sharpening', 'refit_spread', 'sharpen']
 
-# %% ../nbs/07_sharpen.ipynb #bdcafe5a
+# %% ../nbs/07_sharpen.ipynb #15e55149
 import json, math, time
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +23,7 @@ from .model import VAE, find_pretrained, save_config, save_weights
 from .priors import Prior, fit_prior, model_digest
 from .train import Stopped, evaluate, heed_signals, load_checkpoint, moving_average, save_checkpoint, save_pictures, wandb_logger, write_history
 
-# %% ../nbs/07_sharpen.ipynb #4afed774
+# %% ../nbs/07_sharpen.ipynb #7d9ebe62
 def hinge_loss(
     real,   # the critic's verdicts on photographs, any shape
     fake,   # its verdicts on decoded pictures
@@ -31,7 +31,7 @@ def hinge_loss(
     "What the critic minimises: 2 if it cannot tell the two apart, 0 if it always can."
     return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
-# %% ../nbs/07_sharpen.ipynb #81b12642
+# %% ../nbs/07_sharpen.ipynb #de5f763a
 class Critic(nn.Module):
     "Images (B, 3, H, W) to verdicts (B, 1, 4, 4): above zero where the picture looks photographed."
     def __init__(self,
@@ -54,7 +54,7 @@ class Critic(nn.Module):
         for block in self.blocks: seen.append(block(seen[-1]))
         return seen[1:]
 
-# %% ../nbs/07_sharpen.ipynb #e3d868e9
+# %% ../nbs/07_sharpen.ipynb #18fcca59
 class SharpLoss(NamedTuple):
     "What became of one batch."
     critic: torch.Tensor    # the critic's hinge loss
@@ -86,7 +86,7 @@ def feature_distance(
     "The mean absolute difference of the critic's features, summed over its blocks."
     return sum((u.detach() - v[:len(u)]).float().abs().mean() for u, v in zip(a, b))
 
-# %% ../nbs/07_sharpen.ipynb #d420295f
+# %% ../nbs/07_sharpen.ipynb #abc380e0
 SHARP = dict(weight=.1, perceptual=0., batch_size=64, lr=2e-4, critic_lr=4e-4, width=32, ema=.995, flip=False, precision='auto', prior='mixture', split='train', seed=0)   # how to sharpen, if nothing else is said
 
 def sharp_recipe(
@@ -101,7 +101,7 @@ def sharp_recipe(
     check_choice('precision', r['precision'], ('auto', *PRECISIONS)); check_choice('split', r['split'], ('train', 'all')); check_choice('prior', r['prior'], ('normal', 'gaussian', 'mixture'))
     return r
 
-# %% ../nbs/07_sharpen.ipynb #5da2846e
+# %% ../nbs/07_sharpen.ipynb #0fa23758
 class Sharpening:
     "A sharpening in progress: the model, the critic, their optimisers, and the folder that holds them."
     def __init__(self,
@@ -147,7 +147,7 @@ class Sharpening:
         "How far it is, in words."
         return f'step {self.done} of epoch {self.epoch + 1}' if self.done else f'epoch {self.epoch}'
 
-# %% ../nbs/07_sharpen.ipynb #ffe79274
+# %% ../nbs/07_sharpen.ipynb #6dc18a35
 from fastcore.basics import patch
 
 @patch
@@ -185,7 +185,7 @@ def step(self:Sharpening,
     self.average.update_parameters(self.vae)
     return SharpLoss(critic_loss.detach(), verdict.detach().mean(), mse.detach())
 
-# %% ../nbs/07_sharpen.ipynb #eff011e7
+# %% ../nbs/07_sharpen.ipynb #ce06a9bc
 @torch.no_grad()
 def refit_spread(
     vae:VAE,    # a model; changed in place if its likelihood is a Gaussian of one learned variance
@@ -196,7 +196,7 @@ def refit_spread(
     if vae.likelihood == 'gaussian-shared': vae.observe.log_scale.fill_(math.log(mse)/2)
     return vae
 
-# %% ../nbs/07_sharpen.ipynb #cb997457
+# %% ../nbs/07_sharpen.ipynb #d0cdd42a
 @patch
 def run_epoch(self:Sharpening):
     "Sharpen for one epoch, or the rest of it, validate, and add a row to the history."
@@ -228,7 +228,7 @@ def _row(self:Sharpening, n, seconds):
         valid['valid_mse'] = errors.mean().item()
     return dict(epoch=self.epoch + 1, images=(self.epoch + 1)*n, critic=critic, verdict=verdict, train_mse=mse, **valid, seconds=seconds, images_per_second=n/seconds)
 
-# %% ../nbs/07_sharpen.ipynb #5e5d7c7f
+# %% ../nbs/07_sharpen.ipynb #ac784b17
 @patch
 def parts(self:Sharpening) -> dict:
     "What has a state."
@@ -270,7 +270,7 @@ def note(self:Sharpening,
                   store=str(self.store.path.resolve()), store_fingerprint=self.store.fingerprint, store_images=len(self.store), store_kind=self.store.info.get('kind'))
     with atomic_path(self.out/'training.json') as temporary: temporary.write_text(json.dumps(record, indent=2) + '\n', encoding='utf-8')
 
-# %% ../nbs/07_sharpen.ipynb #0f81b6f4
+# %% ../nbs/07_sharpen.ipynb #17333ea5
 def _check_same(out, asked, store, digest):
     "Raise `FacesError` if the run in `out` is another than the one asked for."
     try: record = json.loads((out/'training.json').read_text(encoding='utf-8')); kept, mark, model = record['recipe'], record['store_fingerprint'], record['sharpened_digest']
