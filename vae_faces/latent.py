@@ -265,7 +265,7 @@ def ring(
     ease:str='linear',      # 'linear' or 'smooth'
     closed:bool=True,       # back to the first face
 ) -> torch.Tensor:
-    "Latents through all the faces: (legs*(frames - 1), D), and one more, the last face, if the chain stays open."
+    "Latents through all the faces: (legs×(frames − 1), D), and one more, the last face, if the chain stays open."
     check_range('number of faces', len(zs), low=2); check_range('frames', frames, low=2)
     check_choice('ease', ease, EASES); check_choice('path', path, PATHS)
     a, b = (zs, zs.roll(-1, 0)) if closed else (zs[:-1], zs[1:])

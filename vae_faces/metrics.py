@@ -295,7 +295,7 @@ def edge_features(
     cells:int=4,        # cells along a side
     orientations:int=8, # bins of the angle, over half a turn
 ):
-    "Root of the mean gradient in each orientation and cell of the grey picture: (B, orientations*cells²)."
+    "Root of the mean gradient in each orientation and cell of the grey picture: (B, orientations·cells²)."
     grey = F.pad(x.mean(1, keepdim=True), (1, 1, 1, 1), mode='replicate')
     dx, dy = (grey[..., 1:-1, 2:] - grey[..., 1:-1, :-2])/2, (grey[..., 2:, 1:-1] - grey[..., :-2, 1:-1])/2
     size, place = (dx**2 + dy**2).sqrt(), torch.atan2(dy, dx)/math.pi*orientations         # a period of `orientations`
