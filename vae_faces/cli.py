@@ -335,6 +335,7 @@ def sharpen_command(
     out:str='sharp',        # the new run's folder
     epochs:int=6,           # passes over the images
     weight:float=None,      # of the critic's verdict (0.1): more is sharper, and further from the photograph
+    perceptual:float=None,  # weight of the distance in the critic's own features (0)
     batch_size:int=None,    # images per step (64)
     lr:float=None,          # the decoder's learning rate (0.0002)
     critic_lr:float=None,   # the critic's (0.0004)
@@ -353,7 +354,7 @@ def sharpen_command(
 
     example: vae_faces_sharpen run faces --out sharp
              vae_faces_sharpen run faces --out sharp --resume"""
-    recipe = dict(weight=weight, batch_size=batch_size, lr=lr, critic_lr=critic_lr, width=width, ema=ema, flip=flip or None, precision=precision, prior=prior, split=split, seed=seed)
+    recipe = dict(weight=weight, perceptual=perceptual, batch_size=batch_size, lr=lr, critic_lr=critic_lr, width=width, ema=ema, flip=flip or None, precision=precision, prior=prior, split=split, seed=seed)
     made = sharpen(run, store, out, epochs, device, resume, wandb, **recipe)
     print(f"sharpened for {made.epoch} epochs; the model is in '{made.out}'")
 
