@@ -61,7 +61,9 @@ class FaceNetwork(nn.Module):
         self.head = nn.Linear(widths[-1], len(self.targets))
 
     @property
-    def config(self): return dict(kind='face network', size=self.size, widths=list(self.widths), targets=self.targets)
+    def config(self):
+        "What it takes to build this network again."
+        return dict(kind='face network', size=self.size, widths=list(self.widths), targets=self.targets)
 
     def features(self, x):
         "Features of images (B, 3, H, W) in [0, 1]: (B, F)."

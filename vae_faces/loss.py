@@ -250,7 +250,9 @@ class OptimalNormal(Distribution):
     @property
     def variance(self): return self.running.expand_as(self._mean)
 
-    def error(self, value): return (value - self._mean).detach().square().mean()     # over the batch
+    def error(self, value):
+        "Mean squared error over the batch."
+        return (value - self._mean).detach().square().mean()
 
     def log_prob(self, value):
         variance = self.running

@@ -13,15 +13,18 @@ from types import SimpleNamespace
 from typing import NamedTuple
 import numpy as np, torch
 from torch import nn
+from fastcore.basics import patch
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 from .core import FacesError, atomic_path, check_choice, check_range, make_folder, pick_device, progress, seeded
 from .data import Batches, Store
 from .fast import PRECISIONS, in_reading_order, keep_freed_memory, pad_pixels, pick_precision
-from .latent import Codes, encode_posteriors
+from .latent import check_store, encode_store
+from .loss import FINEST
+from .metrics import pixel_distance
 from .model import VAE, find_pretrained, save_config, save_weights
-from .priors import Prior, fit_prior, model_digest
-from .train import Stopped, evaluate, heed_signals, load_checkpoint, moving_average, save_checkpoint, save_pictures, wandb_logger, write_history
+from .priors import ENOUGH, Prior, fit_prior, model_digest
+from .train import LOOK, NO_EPOCH_YET, Stopped, evaluate, heed_signals, load_checkpoint, moving_average, save_checkpoint, save_pictures, wandb_logger, write_history
 
 # %% ../nbs/07_sharpen.ipynb #7d9ebe62
 def hinge_loss(
@@ -46,7 +49,9 @@ class Critic(nn.Module):
 
     def forward(self, x): return self.verdict(self.features(x)[-1])
 
-    def verdict(self, features): return self.end(features)
+    def verdict(self, features):
+        "Verdicts from what the last block saw."
+        return self.end(features)
 
     def features(self, x):
         "What the critic sees after each of its blocks, a list of (B, C, h, w)."
@@ -78,7 +83,7 @@ def decoder_loss(
 ) -> tuple:         # the loss, and the mean squared error of the reconstructions
     "Nats per pixel and channel of the reconstructions under the best Gaussian, less the critic's weighted verdict: equation (5)."
     mse = (decoded[:len(x)] - x).square().mean()
-    return mse.clamp(min=1e-8).log()/2 - weight*verdict.mean() + unlike, mse
+    return mse.clamp(min=FINEST**2).log()/2 - weight*verdict.mean() + unlike, mse
 
 def feature_distance(
     a, b,   # lists of features (N, C, h, w), block by block; of `b`, the first N of a batch count
@@ -126,7 +131,7 @@ class Sharpening:
         self.batches = Batches(store, r['split'], r['batch_size'], self.generators['shuffle'], r['flip'], self.device)
         precision = pick_precision(r['precision'], self.device)
         self.precision = torch.float32 if precision == torch.float16 else precision
-        self.history, self.done, self.sums, self.before, self.stopping, self.team = [], 0, torch.zeros(3), 0., None, SimpleNamespace(leads=True)
+        self.history, self.done, self.sums, self.before, self.stopping, self.team = [], 0, torch.zeros(3, device=self.device), 0., None, SimpleNamespace(leads=True)
         self.latents = prior.sample(64, seeded(seed + 2))
         self.validates = len(store.indices('valid')) > 0 and r['split'] != 'all'
         self.faces = store[store.indices('valid' if self.validates else r['split'])[:8]]
@@ -141,15 +146,15 @@ class Sharpening:
         "The model that is validated, drawn and published."
         return self.average.module
 
-    def autocast(self): return torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
+    def autocast(self):
+        "Short products inside."
+        return torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
 
     def place(self) -> str:
         "How far it is, in words."
         return f'step {self.done} of epoch {self.epoch + 1}' if self.done else f'epoch {self.epoch}'
 
 # %% ../nbs/07_sharpen.ipynb #6dc18a35
-from fastcore.basics import patch
-
 @patch
 def judged_latents(self:Sharpening,
     x,  # photographs (B, 3, H, W)
@@ -204,17 +209,21 @@ def run_epoch(self:Sharpening):
     self.shuffle_before = self.generators['shuffle'].get_state()
     with progress(n, f'sharpening {self.epoch + 1}/{self.epochs}', leave=False) as bar:
         for i, x in enumerate(self.batches.epoch(self.done), self.done):
-            found = self.step(x.contiguous(memory_format=torch.channels_last))
-            self.sums += torch.stack(found).cpu()*len(x)
+            self.sums += torch.stack(self.step(x.contiguous(memory_format=torch.channels_last)))*len(x)
             self.done = i + 1
             bar.update(self.batches.spans[i][1] - bar.n)
-            if not self.sums.isfinite().all(): raise FacesError(f"sharpening has diverged at step {self.done} of epoch {self.epoch + 1}: try a smaller weight than {self.recipe['weight']}, or a smaller learning rate; the run '{self.out}' stands as it was last saved")
+            if self.done % LOOK == 0 or self.done == len(self.batches) or self.stopping is not None: self.check_finite()
             if self.stopping is not None and self.done < len(self.batches):
                 self.before = time.perf_counter() - started
                 self.save(); raise Stopped(self)
     self.history.append(self._row(n, time.perf_counter() - started))
-    self.done, self.sums, self.before = 0, torch.zeros(3), 0.
+    self.done, self.sums, self.before = 0, torch.zeros_like(self.sums), 0.
     return self.history[-1]
+
+@patch
+def check_finite(self:Sharpening):
+    "Raise `FacesError` if a number of any step so far is not finite; here the program waits for the device."
+    if not self.sums.isfinite().all(): raise FacesError(f"sharpening has diverged by step {self.done} of epoch {self.epoch + 1}: try a smaller weight than {self.recipe['weight']}, or a smaller learning rate; the run '{self.out}' stands as it was last saved")
 
 @patch
 def _row(self:Sharpening, n, seconds):
@@ -224,7 +233,7 @@ def _row(self:Sharpening, n, seconds):
     valid = {}
     if self.validates:
         valid = {f'valid_{k}': v for k, v in evaluate(self.shown, Batches(self.store, 'valid', 256, device=self.device)).items()}
-        errors = torch.cat([(self.shown.reconstruct(x) - x).square().flatten(1).mean(1) for x in Batches(self.store, 'valid', 256, device=self.device)])
+        errors = torch.cat([pixel_distance(self.shown.reconstruct(x), x) for x in Batches(self.store, 'valid', 256, device=self.device)])
         valid['valid_mse'] = errors.mean().item()
     return dict(epoch=self.epoch + 1, images=(self.epoch + 1)*n, critic=critic, verdict=verdict, train_mse=mse, **valid, seconds=seconds, images_per_second=n/seconds)
 
@@ -239,7 +248,7 @@ def save(self:Sharpening):
     "Write the checkpoint, and at the end of an epoch the model, the history and the pictures."
     generators = {name: g.get_state() for name, g in self.generators.items()}
     if self.done: generators['shuffle'] = self.shuffle_before
-    save_checkpoint(self.out/'checkpoint.pt', self.parts(), generators, history=self.history, done=self.done, sums=self.sums, seconds=self.before)
+    save_checkpoint(self.out/'checkpoint.pt', self.parts(), generators, history=self.history, done=self.done, sums=self.sums.cpu(), seconds=self.before)
     if not self.done: self.publish()
 
 @patch
@@ -256,7 +265,7 @@ def publish(self:Sharpening):
 def restore(self:Sharpening):
     "Go back to where the checkpoint was written."
     facts = load_checkpoint(self.out/'checkpoint.pt', self.parts(), self.generators)
-    self.history, self.done, self.sums, self.before = facts['history'], facts['done'], facts['sums'], facts['seconds']
+    self.history, self.done, self.sums, self.before = facts['history'], facts['done'], facts['sums'].to(self.device), facts['seconds']
     if not self.done and self.history: self.publish()
 
 @patch
@@ -295,13 +304,12 @@ def sharpen(
     store, out, r = store if isinstance(store, Store) else Store(store), Path(out), sharp_recipe(**recipe)
     check_range('epochs', epochs, low=1); check_choice('wandb', wandb, ('off', 'offline', 'online'))
     vae, digest = VAE.from_pretrained(run, device=pick_device(device)), model_digest(find_pretrained(run))
-    if vae.size != store.size: raise FacesError(f"model '{run}' is for images of {vae.size}×{vae.size}, and store '{store.path}' holds {store.size}×{store.size}")
-    rows = store.verify().indices(r['split'])
+    rows = check_store(vae, store, f"the model '{run}'").verify().indices(r['split'])
     if len(rows) < r['batch_size']: raise FacesError(f"store '{store.path}' has {len(rows)} images to learn from, fewer than a batch of {r['batch_size']}: choose a smaller batch size")
     begun = (out/'checkpoint.pt').exists()
     if resume and begun: _check_same(out, r, store, digest)
-    elif out.is_dir() and any(f.name not in ('config.json', 'training.json', 'samples', 'wandb', 'wandb-id.txt') for f in out.iterdir()): raise FacesError(f"'{out}' is not empty: resume the run in it, or choose another folder")
-    prior = _fitted(vae, store, rows, r)
+    elif out.is_dir() and {f.name for f in out.iterdir()} - NO_EPOCH_YET: raise FacesError(f"'{out}' is not empty: resume the run in it, or choose another folder")
+    prior = _fitted(vae, store, r)
     make_folder(out/'samples', 'run folder')
     work = Sharpening(vae, prior, store, out, r, epochs)
     if begun: work.restore()
@@ -311,11 +319,9 @@ def sharpen(
     finally: logger.finish() if logger else None
     return work
 
-def _fitted(vae, store, rows, r, most=20_000):
-    "The prior that new faces are drawn from, fitted to the codes of so many photographs at most."
-    if len(rows) > most: rows = np.sort(rows[torch.randperm(len(rows), generator=seeded(r['seed']))[:most].numpy()])
-    parts = [encode_posteriors(vae, store[some]) for some in np.array_split(rows, math.ceil(len(rows)/1024))]
-    codes = Codes(torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts]), rows)
+def _fitted(vae, store, r):
+    "The prior that new faces are drawn from, fitted to the codes of the photographs."
+    codes = encode_store(vae, store, r['split'], min(len(store.indices(r['split'])), ENOUGH), r['seed'])
     prior = fit_prior(codes, r['prior'], r['seed'])
     prior.record |= dict(split=r['split'], store=store.fingerprint)
     return prior
