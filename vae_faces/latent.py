@@ -751,6 +751,7 @@ def fit_density(
     components:int=4,   # most components to try; the Bayesian information criterion chooses
     seed:int=0,         # of the initial guesses
     fewest:int=1,       # fewest components to try; the same number as `components` leaves no choice
+    enough:float=1e-3,  # nats per latent: an iteration that gains less is the last
 ) -> Density:
     "A smooth density of the aggregated posterior."
     from sklearn.mixture import GaussianMixture
@@ -758,7 +759,7 @@ def fit_density(
     active = torch.ones(z.shape[1], dtype=torch.bool) if active is None else torch.as_tensor(active).cpu()
     if not active.any(): raise FacesError('no coordinate is active: the encoder ignores its images')
     points = z.detach().cpu()[:, active].double().numpy()
-    fits = [GaussianMixture(k, reg_covar=1e-3, random_state=seed).fit(points) for k in range(fewest, components + 1)]
+    fits = [GaussianMixture(k, tol=enough, reg_covar=1e-3, random_state=seed).fit(points) for k in range(fewest, components + 1)]
     best = min(fits, key=lambda fit: fit.bic(points))
     return Density(*map(torch.from_numpy, (best.weights_, best.means_, best.covariances_)), active)
 
