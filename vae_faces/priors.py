@@ -240,9 +240,9 @@ def heavier_tails(
         joint = lambda log_nu: student_log_prob(radius, roots, math.exp(log_nu)) + weights.log()
         log_nu = minimize_scalar(lambda x: -joint(x).logsumexp(1).mean().item(), bounds=(0., math.log(1000.)), method='bounded').x
         now = joint(log_nu)
-        gain, before = now.logsumexp(1).mean().item() - before, now.logsumexp(1).mean().item()
-        if gain < enough: break
-        nu, share = math.exp(log_nu), now.softmax(1)
+        if (here := now.logsumexp(1).mean().item()) - before < enough: break
+        before, nu = here, math.exp(log_nu)
+        share = now.softmax(1).clamp(min=1e-30)                                                 # r; nobody's component is no division by zero
         pull = share*(nu + z.shape[1])/(nu + radius)                                            # r u
         weights, means = share.mean(0), pull.T @ z/pull.sum(0)[:, None]
         off = [z - m for m in means]
